@@ -1,0 +1,33 @@
+# Debian's libcaf-dev ships no CMake package. Gives CAF::core and CAF::io, and CAF_VERSION.
+# CAF_ROOT points at another build of the library (the thread sanitizer needs one).
+find_package(Threads REQUIRED)
+find_path(CAF_INCLUDE_DIR caf/all.hpp)
+if(CAF_INCLUDE_DIR)
+  file(STRINGS "${CAF_INCLUDE_DIR}/caf/config.hpp" caf_version_line REGEX "#define CAF_VERSION ")
+  string(REGEX MATCH "[0-9]+" caf_number "${caf_version_line}")
+  math(EXPR caf_major "${caf_number} / 10000")
+  math(EXPR caf_minor "(${caf_number} / 100) % 100")
+  math(EXPR caf_patch "${caf_number} % 100")
+  set(CAF_VERSION ${caf_major}.${caf_minor}.${caf_patch})
+endif()
+foreach(component ${CAF_FIND_COMPONENTS})
+  find_library(CAF_${component}_LIBRARY caf_${component})
+  if(CAF_${component}_LIBRARY AND CAF_INCLUDE_DIR)
+    set(CAF_${component}_FOUND TRUE)
+    if(NOT TARGET CAF::${component})
+      add_library(CAF::${component} UNKNOWN IMPORTED)
+      set_target_properties(CAF::${component} PROPERTIES
+        IMPORTED_LOCATION "${CAF_${component}_LIBRARY}"
+        INTERFACE_INCLUDE_DIRECTORIES "${CAF_INCLUDE_DIR}")
+    endif()
+  endif()
+endforeach()
+if(TARGET CAF::core)
+  target_link_libraries(CAF::core INTERFACE Threads::Threads)
+endif()
+if(TARGET CAF::io)
+  target_link_libraries(CAF::io INTERFACE CAF::core)
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(CAF REQUIRED_VARS CAF_INCLUDE_DIR VERSION_VAR CAF_VERSION
+                                  HANDLE_COMPONENTS)

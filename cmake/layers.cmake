@@ -1,0 +1,15 @@
+# troupe_layer(NAME [LINK lower layers and packages...]) makes a static library of the current folder's sources.
+add_library(troupe_flags INTERFACE)
+target_compile_options(troupe_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+target_include_directories(troupe_flags INTERFACE ${PROJECT_SOURCE_DIR})
+if(TROUPE_SANITIZE)
+  target_compile_options(troupe_flags INTERFACE -fsanitize=${TROUPE_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(troupe_flags INTERFACE -fsanitize=${TROUPE_SANITIZE})
+endif()
+
+function(troupe_layer name)
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_library(troupe_${name} STATIC ${sources})
+  target_link_libraries(troupe_${name} PUBLIC troupe_flags ${arg_LINK})
+endfunction()
