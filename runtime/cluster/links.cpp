@@ -12,6 +12,8 @@
 #include <caf/io/basp_broker.hpp>
 #include <cerrno>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "runtime/base/log.hpp"
 
@@ -24,7 +26,7 @@ using deadline = std::chrono::steady_clock::time_point;
 
 constexpr std::string_view hello_version = "troupe/1 ";
 constexpr std::size_t hello_size = 128;  // Fixed, padded with NUL: one read tells.
-constexpr auto hello_limit = 2000ms;
+constexpr auto hello_limit = 1000ms;
 
 /// A file descriptor that closes itself unless it is handed on.
 class unique_socket {
