@@ -32,15 +32,18 @@ std::optional<wide> parse_units(std::string_view text, wide limit) {
     if (units > limit) return std::nullopt;
   }
   if (!any) return std::nullopt;
-  for (int i = std::max(fraction, 0); i < fixed::decimals; ++i) units *= 10;
-  if (units > limit) return std::nullopt;
+  for (int i = std::max(fraction, 0); i < fixed::decimals; ++i) {
+    units *= 10;
+    if (units > limit) return std::nullopt;
+  }
   return units;
 }
 
 std::optional<wide> parse_signed(std::string_view text, wide limit) {
   const bool negative = !text.empty() && text.front() == '-';
   if (negative) text.remove_prefix(1);
-  const auto units = parse_units(text, limit);
+  // Two's complement reaches one unit further below zero.
+  const auto units = parse_units(text, negative ? limit + 1 : limit);
   if (!units) return std::nullopt;
   return negative ? -*units : *units;
 }
