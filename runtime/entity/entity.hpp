@@ -72,17 +72,18 @@ class effects {
   void cancel_timer(std::string name) { timers.push_back({std::move(name), std::nullopt, {}}); }
   /// The block that collects rows of a result table.
   row_block& rows(const table_def& table);
+  /// This message changed nothing: a read. Without it the state is saved with the unit.
+  void unchanged() { read_only = true; }
 
-  /// Something that must leave the shard; without it a unit may ride with a later commit.
-  bool has_output() const {
-    return !tells.empty() || !records.empty() || !timers.empty() || !blocks.empty() || answer.has_value();
-  }
+  /// Rows or records wait to go out.
+  bool has_output() const { return !records.empty() || !blocks.empty(); }
 
   std::vector<told> tells;
   std::vector<published> records;
   std::vector<timer_change> timers;
   std::vector<row_block> blocks;
   std::optional<nlohmann::json> answer;
+  bool read_only = false;
 };
 
 /// Where a message came from and when: time is input.
