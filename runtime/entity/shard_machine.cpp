@@ -98,6 +98,7 @@ void shard_machine::hand_out() {
 void shard_machine::on_delivered(const std::string& topic, sequence seq) {
   if (phase_ != phase::live) return;
   outbox_.delivered(topic_target(topic), seq);
+  undelivered_since_ = outbox_.undelivered() == 0 ? time_point{} : world_.now();
   hold_back_if_full();
   drain_further();
 }
@@ -232,6 +233,7 @@ shard_progress shard_machine::progress() const {
   }
   p.uncommitted_since = closing_since_ != time_point{} ? closing_since_ : open_since_;
   p.undelivered = outbox_.undelivered();
+  p.undelivered_since = undelivered_since_;
   p.inbox = inbox_.size();
   p.residents = residents_.size();
   return p;
