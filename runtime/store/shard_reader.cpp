@@ -27,14 +27,6 @@ constexpr auto entities_sql =
 constexpr auto answer_sql =
     "select answer from answer where shard = $1::int4 and request = $2::text and expires > now()";
 
-// Inputs that may be read again: of a topic from the shard's position on, of a channel after its
-// last sequence.
-constexpr auto quarantined_sql = R"sql(
-select distinct q.source, q.place from quarantine q
-left join position p on p.shard = q.shard and p.topic = q.source
-left join channel c on c.shard = q.shard and 'shard:' || c.source = q.source
-where q.shard = $1::int4 and q.place >= coalesce(p.next, c.applied + 1, 0)
-order by 1, 2)sql";
 
 pqxx::binarystring binary(shard_id shard) {
   return pqxx::binarystring(encode_int4(static_cast<std::int32_t>(shard.value())));
@@ -113,9 +105,7 @@ std::optional<shard_image> read_image(pg_connection& db, shard_id shard) {
            [&](const auto& r) {
              image.channels.emplace(shard_id(r[0].template as<std::uint32_t>()),
                                     sequence(number(r[1])));
-           }) &&
-      each(db, "quarantined", quarantined_sql, id,
-           [&](const auto& r) { image.quarantined.emplace_back(text(r[0]), number(r[1])); });
+           });
   return complete ? std::optional(std::move(image)) : std::nullopt;
 }
 
