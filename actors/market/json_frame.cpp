@@ -18,7 +18,8 @@ constexpr std::uint64_t packed(std::string_view name) {
   return bits;
 }
 
-/// The name that begins at `text` and ends before a quote; 0 when it is longer than eight characters. Reads nine bytes.
+/// The name that begins at `text` and ends before a quote; 0 when it is longer than eight
+/// characters. Reads nine bytes.
 std::uint64_t packed_name(const char* text) {
   std::uint64_t bits;
   std::memcpy(&bits, text, sizeof bits);
@@ -31,25 +32,44 @@ std::uint64_t packed_name(const char* text) {
 
 constexpr std::optional<word> word_of(std::uint64_t name) {
   switch (name) {
-    case packed("type"): return word::type;
-    case packed("symbol"): return word::symbol;
-    case packed("time"): return word::time;
-    case packed("price"): return word::price;
-    case packed("size"): return word::size;
-    case packed("id"): return word::id;
-    case packed("bid"): return word::bid;
-    case packed("bid_size"): return word::bid_size;
-    case packed("ask"): return word::ask;
-    case packed("ask_size"): return word::ask_size;
-    case packed("period"): return word::period;
-    case packed("open"): return word::open;
-    case packed("high"): return word::high;
-    case packed("low"): return word::low;
-    case packed("close"): return word::close;
-    case packed("volume"): return word::volume;
-    case packed("trades"): return word::trades;
-    case packed("stream"): return word::stream;
-    default: return std::nullopt;
+    case packed("type"):
+      return word::type;
+    case packed("symbol"):
+      return word::symbol;
+    case packed("time"):
+      return word::time;
+    case packed("price"):
+      return word::price;
+    case packed("size"):
+      return word::size;
+    case packed("id"):
+      return word::id;
+    case packed("bid"):
+      return word::bid;
+    case packed("bid_size"):
+      return word::bid_size;
+    case packed("ask"):
+      return word::ask;
+    case packed("ask_size"):
+      return word::ask_size;
+    case packed("period"):
+      return word::period;
+    case packed("open"):
+      return word::open;
+    case packed("high"):
+      return word::high;
+    case packed("low"):
+      return word::low;
+    case packed("close"):
+      return word::close;
+    case packed("volume"):
+      return word::volume;
+    case packed("trades"):
+      return word::trades;
+    case packed("stream"):
+      return word::stream;
+    default:
+      return std::nullopt;
   }
 }
 

@@ -1,16 +1,17 @@
 #pragma once
 
+#include <simdjson.h>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <simdjson.h>
 #include <string>
 #include <string_view>
 
 namespace troupe::market {
 
-/// Tokens of an object's fields, by small number. A token is the raw text of a value: a string with its quotes, a
-/// number, `{` for an object. `null` counts as absent; of a repeated name the last counts.
+/// Tokens of an object's fields, by small number. A token is the raw text of a value: a string with
+/// its quotes, a number, `{` for an object. `null` counts as absent; of a repeated name the last
+/// counts.
 template <std::size_t Count>
 class token_table {
   static_assert(Count <= 64);
@@ -38,8 +39,25 @@ class token_table {
 
 /// Names of Troupe's own encoding and of the combined-stream wrapper.
 enum class word : std::uint8_t {
-  type, symbol, time, price, size, id, bid, bid_size, ask, ask_size,
-  period, open, high, low, close, volume, trades, stream, count_
+  type,
+  symbol,
+  time,
+  price,
+  size,
+  id,
+  bid,
+  bid_size,
+  ask,
+  ask_size,
+  period,
+  open,
+  high,
+  low,
+  close,
+  volume,
+  trades,
+  stream,
+  count_
 };
 
 /// Number of a one-letter name.
@@ -50,7 +68,8 @@ constexpr std::size_t letter(char c) {
 using letter_table = token_table<52>;
 using word_table = token_table<static_cast<std::size_t>(word::count_)>;
 
-/// The fields of one record, whatever its encoding. Names are compared as written: one with escapes is not known.
+/// The fields of one record, whatever its encoding. Names are compared as written: one with escapes
+/// is not known.
 struct json_frame {
   word_table words;
   letter_table letters;  // Of the record itself or of its `data`.
@@ -62,8 +81,8 @@ struct json_frame {
 /// Reads records into frames. Keeps its buffers.
 class frame_reader {
  public:
-  /// False: not one JSON object in UTF-8. Values that no frame field takes are skipped, and checked only as far as that
-  /// needs. The tokens live until the next call.
+  /// False: not one JSON object in UTF-8. Values that no frame field takes are skipped, and checked
+  /// only as far as that needs. The tokens live until the next call.
   bool read(std::string_view payload, json_frame& out);
 
  private:

@@ -10,15 +10,24 @@ namespace {
 /// Symbols whose buffers are kept between calls; beyond that all are given back.
 constexpr std::size_t symbols_kept_max = 65'536;
 
-bool has_details(event_kind k) { return k == event_kind::bar || k == event_kind::ticker; }
+bool has_details(event_kind k) {
+  return k == event_kind::bar || k == event_kind::ticker;
+}
 
 }  // namespace
 
 std::string_view name_of(decode_refusal r) {
-  constexpr std::array<std::string_view, 11> names{
-      "none",          "record_too_large", "malformed_json",     "unknown_type",
-      "symbol_invalid", "wrong_key",        "missing_field",      "bad_field",
-      "price_out_of_range", "size_out_of_range", "time_out_of_range"};
+  constexpr std::array<std::string_view, 11> names{"none",
+                                                   "record_too_large",
+                                                   "malformed_json",
+                                                   "unknown_type",
+                                                   "symbol_invalid",
+                                                   "wrong_key",
+                                                   "missing_field",
+                                                   "bad_field",
+                                                   "price_out_of_range",
+                                                   "size_out_of_range",
+                                                   "time_out_of_range"};
   return names[static_cast<std::size_t>(r)];
 }
 

@@ -11,7 +11,9 @@ namespace {
 constexpr std::array<std::int64_t, 9> power_of_ten{
     1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
 
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 /// The eight characters at `text` as one word, the first in the lowest byte.
 std::uint64_t load_eight(const char* text) {

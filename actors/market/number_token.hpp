@@ -22,8 +22,9 @@ constexpr std::string_view unquoted(std::string_view token) {
   return token.substr(1, token.size() - 2);
 }
 
-/// A decimal, as a JSON number or as a string of one: `167.42`, `"61685.99000000"`. Exponents and more than eight
-/// decimals (unless zeros) are malformed; what does not fit into `fixed` is too large.
+/// A decimal, as a JSON number or as a string of one: `167.42`, `"61685.99000000"`. Exponents and
+/// more than eight decimals (unless zeros) are malformed; what does not fit into `fixed` is too
+/// large.
 parsed<fixed> read_decimal(std::string_view token);
 
 /// The same for sums, up to 2^120 units.

@@ -11,18 +11,22 @@ namespace {
 
 using refusal = decode_refusal;
 
-/// Times at or above this are microseconds, below milliseconds: the year 5138 in the one, March 1973 in the other.
+/// Times at or above this are microseconds, below milliseconds: the year 5138 in the one, March
+/// 1973 in the other.
 constexpr std::int64_t micros_from = 100'000'000'000'000;
 /// A bar's or ticker's volume may be this many times the largest size.
 constexpr std::int64_t volume_factor = 1'000'000;
 constexpr std::size_t detail_bytes_max = 64;
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+constexpr char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool same_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   if (std::memcmp(a.data(), b.data(), a.size()) == 0) return true;
-  return std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(),
+                    [](char x, char y) { return lower(x) == lower(y); });
 }
 
 bool is_text(std::string_view token) {
@@ -47,8 +51,9 @@ std::size_t characters(std::string_view text) {
 
 /// Escapes have no place in a symbol: what they could stand for is plain or a control character.
 bool valid_symbol(std::string_view text) {
-  return !text.empty() && text.size() <= 4 * symbol_chars_max && characters(text) <= symbol_chars_max &&
-         !has_control(text) && text.find('\\') == std::string_view::npos;
+  return !text.empty() && text.size() <= 4 * symbol_chars_max &&
+         characters(text) <= symbol_chars_max && !has_control(text) &&
+         text.find('\\') == std::string_view::npos;
 }
 
 decode_result check_symbol(std::string_view token, std::string_view key, std::string_view name) {
@@ -193,7 +198,8 @@ decode_result own_quote(const json_frame& f, field_converter& to, market_event& 
   const bool bid = !f[word::bid].empty() || !f[word::bid_size].empty();
   const bool ask = !f[word::ask].empty() || !f[word::ask_size].empty();
   e.price = e.size = e.ask = e.ask_size = fixed{};
-  if (bid || !ask) read_side(to, f[word::bid], f[word::bid_size], "bid", "bid_size", e.price, e.size);
+  if (bid || !ask)
+    read_side(to, f[word::bid], f[word::bid_size], "bid", "bid_size", e.price, e.size);
   if (ask) read_side(to, f[word::ask], f[word::ask_size], "ask", "ask_size", e.ask, e.ask_size);
   e.flags = static_cast<std::uint8_t>((bid ? market_event::has_bid : 0) |
                                       (ask ? market_event::has_ask : 0));
@@ -233,8 +239,8 @@ decode_result binance_trade(const letter_table& f, field_converter& to, market_e
 }
 
 /// Spot frames carry no time: then it is the record's.
-decode_result binance_book_ticker(const letter_table& f, field_converter& to, std::int64_t record_ms,
-                                  market_event& e) {
+decode_result binance_book_ticker(const letter_table& f, field_converter& to,
+                                  std::int64_t record_ms, market_event& e) {
   e.kind = event_kind::quote;
   const auto event_time = f[letter('E')];
   e.time = event_time.empty() ? to.record_time(record_ms, "record timestamp")
@@ -246,7 +252,8 @@ decode_result binance_book_ticker(const letter_table& f, field_converter& to, st
   return to.result();
 }
 
-decode_result binance_ticker(const letter_table& f, field_converter& to, market_event& e, ohlcv& x) {
+decode_result binance_ticker(const letter_table& f, field_converter& to, market_event& e,
+                             ohlcv& x) {
   e.kind = event_kind::ticker;
   e.id = market_event::no_id;
   e.time = to.millis_or_micros(f[letter('E')], "E");
@@ -329,11 +336,14 @@ decode_result record_reader::read_binance(const record_view& record, market_even
   extra = {};
   field_converter to(limits_);
   switch (type) {
-    case binance_type::trade: return binance_trade(frame_.letters, to, event);
+    case binance_type::trade:
+      return binance_trade(frame_.letters, to, event);
     case binance_type::book_ticker:
       return binance_book_ticker(frame_.letters, to, record.timestamp_ms, event);
-    case binance_type::ticker: return binance_ticker(frame_.letters, to, event, extra);
-    default: return binance_kline(frame_.kline, to, event, extra);
+    case binance_type::ticker:
+      return binance_ticker(frame_.letters, to, event, extra);
+    default:
+      return binance_kline(frame_.kline, to, event, extra);
   }
 }
 

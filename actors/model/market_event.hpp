@@ -18,7 +18,8 @@ constexpr std::string_view name_of(event_kind k) {
   return names[static_cast<std::size_t>(k)];
 }
 
-/// Open, high, low, close and what goes with them: the part of bars and tickers that does not fit into an event.
+/// Open, high, low, close and what goes with them: the part of bars and tickers that does not fit
+/// into an event.
 struct ohlcv {
   wide volume = 0;        // Units of 1e-8.
   wide quote_volume = 0;  // Tickers; 0 when unknown.
@@ -27,7 +28,8 @@ struct ohlcv {
   std::int64_t open_time = 0;  // Tickers: begin of their window. Microseconds since 1970.
 };
 
-/// One thing that happened to one symbol. A cache line: rare big parts are kept in the batch's details.
+/// One thing that happened to one symbol. A cache line: rare big parts are kept in the batch's
+/// details.
 struct market_event {
   static constexpr std::int64_t no_id = -1;
   static constexpr std::uint8_t has_bid = 1, has_ask = 2, forming = 4;
@@ -35,8 +37,8 @@ struct market_event {
   std::int64_t time = 0;    // Microseconds since 1970; a bar's open time.
   std::int64_t id = no_id;  // Trade or update id, growing per symbol and kind.
   std::int64_t offset = 0;  // Of the record.
-  fixed price;              // Trade price, bid price. A price and size of 0: that side of the book is empty.
-  fixed size;               // Trade size, bid size.
+  fixed price;  // Trade price, bid price. A price and size of 0: that side of the book is empty.
+  fixed size;   // Trade size, bid size.
   fixed ask;
   fixed ask_size;
   std::uint32_t detail = 0;  // Bars and tickers: index of their ohlcv.
