@@ -20,12 +20,14 @@ enum class column_type : std::uint8_t {
   numeric,    // numeric, units of 1e-8
 };
 
-/// A result table of a domain: what its rows look like and how they are written. One static object a table.
+/// A result table of a domain: what its rows look like and how they are written. One static object
+/// a table.
 struct table_def {
   std::string_view name;
   std::vector<column_type> columns;
-  /// An INSERT that reads its rows from the relation `{rows}` with columns c1, c2, ... in the order above, e.g.
-  /// `insert into bar(symbol, volume) select c1, c2 from {rows}`. Must not write a row of another shard.
+  /// An INSERT that reads its rows from the relation `{rows}` with columns c1, c2, ... in the order
+  /// above, e.g. `insert into bar(symbol, volume) select c1, c2 from {rows}`. Must not write a row
+  /// of another shard.
   std::string_view insert;
 };
 

@@ -8,7 +8,8 @@ using nlohmann::json;
 
 /// What a change of the balance tells the outside.
 void tell_balance(const savings& account, const context& where, effects& out) {
-  out.publish(balances_topic, where.self.key, json{{"account", where.self.key}, {"balance", account.balance}}.dump());
+  out.publish(balances_topic, where.self.key,
+              json{{"account", where.self.key}, {"balance", account.balance}}.dump());
   out.reply({{"balance", account.balance}});
 }
 
@@ -52,7 +53,9 @@ class savings_entity final : public entity {
   std::string save() const override {
     return json{{"balance", account_.balance}, {"bonuses", account_.bonuses}}.dump();
   }
-  void handle(const message& what, const context& where, effects& out) override { decide(account_, what, where, out); }
+  void handle(const message& what, const context& where, effects& out) override {
+    decide(account_, what, where, out);
+  }
 
  private:
   savings account_;

@@ -10,7 +10,8 @@ struct savings {
   std::int64_t bonuses = 0;
 };
 
-/// Kind `savings`: takes `deposit`, `withdraw`, `transfer`, `credit`, `promise_bonus` and `show_balance`.
+/// Kind `savings`: takes `deposit`, `withdraw`, `transfer`, `credit`, `promise_bonus` and
+/// `show_balance`.
 kind_def savings_kind();
 
 /// Topic to which an account tells every change of its balance.

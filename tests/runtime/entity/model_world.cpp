@@ -21,10 +21,12 @@ store::commit_outcome durable::apply(const store::commit_batch& batch) {
     outbox[row.target][row.seq] = row;
   }
   for (const auto& range : batch.delivered)
-    std::erase_if(outbox[range.target], [&](const auto& entry) { return entry.first <= range.up_to; });
+    std::erase_if(outbox[range.target],
+                  [&](const auto& entry) { return entry.first <= range.up_to; });
   for (const auto& row : batch.timers_set) timers[{row.owner, row.name}] = row;
   for (const auto& key : batch.timers_cleared) timers.erase(key);
-  for (const auto& row : batch.answers) ensure(answers.emplace(row.request, row.answer).second, "one answer a request");
+  for (const auto& row : batch.answers)
+    ensure(answers.emplace(row.request, row.answer).second, "one answer a request");
   for (const auto& [source, seq] : batch.channels) {
     ensure(channels[source] < seq, "channel positions grow");
     channels[source] = seq;
@@ -37,16 +39,16 @@ store::commit_outcome durable::apply(const store::commit_batch& batch) {
 
 store::taken_shard durable::take() {
   era = epoch(era.value() + 1);
-  store::taken_shard taken{era, {positions, sequences, {}, {}, channels, {}}};
+  store::taken_shard taken{era, {positions, sequences, {}, {}, channels}};
   for (const auto& [target, lane] : outbox)
     for (const auto& [seq, row] : lane) taken.image.outbox.push_back(row);
   for (const auto& [key, row] : timers) taken.image.timers.push_back(row);
-  for (const auto& row : quarantined) taken.image.quarantined.emplace_back(row.source, row.place);
   return taken;
 }
 
 bool model_world::step(std::mt19937_64& random) {
-  std::deque<std::function<void()>>* queues[] = {&store_calls, &entity_calls, &egress_calls, &ingress_calls};
+  std::deque<std::function<void()>>* queues[] = {&store_calls, &entity_calls, &egress_calls,
+                                                 &ingress_calls};
   std::vector<std::deque<std::function<void()>>*> busy;
   for (auto* q : queues)
     if (!q->empty()) busy.push_back(q);
@@ -65,15 +67,18 @@ void model_world::run_all() {
 }
 
 void model_world::take() {
-  store_calls.push_back([this] { machine->on_taken(disk_.take(), store::commit_outcome::committed); });
+  store_calls.push_back(
+      [this] { machine->on_taken(disk_.take(), store::commit_outcome::committed); });
 }
 
 void model_world::commit(store::commit_batch batch) {
   store_calls.push_back([this, batch = std::move(batch)] {
     const auto how = std::exchange(next_commit, fault::none);
-    if (how == fault::lost_before) return machine->on_committed(store::commit_outcome::outcome_unknown);
+    if (how == fault::lost_before)
+      return machine->on_committed(store::commit_outcome::outcome_unknown);
     const auto outcome = disk_.apply(batch);
-    machine->on_committed(how == fault::lost_after ? store::commit_outcome::outcome_unknown : outcome);
+    machine->on_committed(how == fault::lost_after ? store::commit_outcome::outcome_unknown
+                                                   : outcome);
   });
 }
 
@@ -81,7 +86,8 @@ void model_world::load(std::vector<entity_id> ids) {
   store_calls.push_back([this, ids = std::move(ids)] {
     std::vector<store::entity_row> rows;
     for (const auto& id : ids)
-      if (const auto it = disk_.entities.find(id); it != disk_.entities.end()) rows.push_back(it->second);
+      if (const auto it = disk_.entities.find(id); it != disk_.entities.end())
+        rows.push_back(it->second);
     machine->on_loaded(ids, std::move(rows));
   });
 }
@@ -105,7 +111,8 @@ void model_world::open_egress(epoch) {
 
 void model_world::publish(epoch era, const store::outbox_row& row) {
   egress_calls.push_back([this, era, row] {
-    ensure(disk_.outbox[row.target].contains(row.seq) || disk_.era != era, "only what is durable goes out");
+    ensure(disk_.outbox[row.target].contains(row.seq) || disk_.era != era,
+           "only what is durable goes out");
     const auto topic = row.target.substr(6);
     disk_.out[topic].emplace_back(row.seq, row.payload);
     machine->on_delivered(topic, row.seq);
@@ -137,7 +144,8 @@ bool model_world::feed(std::uint32_t topic, std::size_t count) {
   return true;
 }
 
-void model_world::spawn(slot_id slot, const kind_def& kind, const entity_id& id, const store::entity_row* row) {
+void model_world::spawn(slot_id slot, const kind_def& kind, const entity_id& id,
+                        const store::entity_row* row) {
   if (cores_.size() <= slot.value()) cores_.resize(slot.value() + 1);
   auto& c = cores_[slot.value()];
   c = {id, kind.make(id), {}, false};

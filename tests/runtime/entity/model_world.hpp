@@ -12,8 +12,8 @@
 
 namespace troupe::test {
 
-/// What survives a crash: one shard's rows in the database, and the logs on both sides. Applies commits as the real store
-/// does: all or nothing, only for the current epoch.
+/// What survives a crash: one shard's rows in the database, and the logs on both sides. Applies
+/// commits as the real store does: all or nothing, only for the current epoch.
 struct durable {
   epoch era{0};
   std::map<std::string, position> positions;
@@ -24,23 +24,26 @@ struct durable {
   std::map<std::string, std::string> answers;
   std::map<shard_id, sequence> channels;
   std::vector<store::quarantine_row> quarantined;
-  std::vector<std::int64_t> rows;                        // First column of every result row.
-  std::map<std::string, std::vector<std::string>> in;    // Ingress topic to payloads; the index is the offset.
-  std::map<std::string, std::vector<std::pair<sequence, std::string>>> out;  // Egress topic to (seq, payload).
+  std::vector<std::int64_t> rows;  // First column of every result row.
+  std::map<std::string, std::vector<std::string>>
+      in;  // Ingress topic to payloads; the index is the offset.
+  std::map<std::string, std::vector<std::pair<sequence, std::string>>>
+      out;  // Egress topic to (seq, payload).
 
   store::commit_outcome apply(const store::commit_batch& batch);
   store::taken_shard take();
 };
 
-/// The surroundings of one shard machine in one thread: everything asked for waits in `pending` until the test lets it
-/// happen, in any order that the real one could have.
+/// The surroundings of one shard machine in one thread: everything asked for waits in `pending`
+/// until the test lets it happen, in any order that the real one could have.
 class model_world final : public shard_world {
  public:
-  model_world(durable& disk, const shard_setup& setup, time_point& clock) : disk_(disk), setup_(setup), clock_(clock) {}
+  model_world(durable& disk, const shard_setup& setup, time_point& clock)
+      : disk_(disk), setup_(setup), clock_(clock) {}
 
   std::unique_ptr<shard_machine> machine;
-  std::deque<std::function<void()>> store_calls;    // In order, as one connection would.
-  std::deque<std::function<void()>> entity_calls;   // In order, as one mailbox chain would.
+  std::deque<std::function<void()>> store_calls;   // In order, as one connection would.
+  std::deque<std::function<void()>> entity_calls;  // In order, as one mailbox chain would.
   std::deque<std::function<void()>> egress_calls;
   std::deque<std::function<void()>> ingress_calls;
   std::map<std::uint64_t, nlohmann::json> replies;
@@ -67,17 +70,22 @@ class model_world final : public shard_world {
   void open_egress(epoch era) override;
   void publish(epoch era, const store::outbox_row& row) override;
   void send_to_shard(const store::outbox_row& row) override { to_shards.push_back(row); }
-  void acknowledge_channel(shard_id source, sequence up_to) override { acknowledged[source] = up_to; }
+  void acknowledge_channel(shard_id source, sequence up_to) override {
+    acknowledged[source] = up_to;
+  }
   void assign(epoch era, std::vector<ingress_port::start> from) override;
   void pause() override { paused = true; }
   void resume() override { paused = false; }
   void unassign() override { reading_.clear(); }
-  void spawn(slot_id slot, const kind_def& kind, const entity_id& id, const store::entity_row* row) override;
+  void spawn(slot_id slot, const kind_def& kind, const entity_id& id,
+             const store::entity_row* row) override;
   void absorb(slot_id slot, event_batch_ptr events, record_batch_ptr from) override;
   void handle(slot_id slot, message what) override;
   void save(slot_id slot, std::uint64_t ticket) override;
   void retire(slot_id slot) override { cores_[slot.value()] = {}; }
-  void answer(request_ref to, nlohmann::json what) override { replies[to.value()] = std::move(what); }
+  void answer(request_ref to, nlohmann::json what) override {
+    replies[to.value()] = std::move(what);
+  }
   void wake_at(time_point when) override { wake = std::min(wake.value_or(when), when); }
   void live(epoch) override { live_ = true; }
   void drained(epoch) override { drained_ = true; }

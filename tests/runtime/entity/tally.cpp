@@ -8,7 +8,8 @@ namespace troupe::test {
 namespace {
 
 constexpr std::int64_t bomb = -1;
-const table_def fifths_table{"fifths", {column_type::integer}, "insert into fifths(n) select c1 from {rows}"};
+const table_def fifths_table{
+    "fifths", {column_type::integer}, "insert into fifths(n) select c1 from {rows}"};
 
 struct numbers final : event_batch {
   std::vector<std::pair<position, std::int64_t>> events;
@@ -23,9 +24,13 @@ class numbers_decoder final : public decoder {
     for (const auto& record : records) {
       std::int64_t n = 0;
       const auto text = record.payload;
-      if (text == "bomb") n = bomb;
-      else if (std::from_chars(text.data(), text.data() + text.size(), n).ptr != text.data() + text.size())
-        { sink.refuse(record, "not_a_number", text); continue; }
+      if (text == "bomb")
+        n = bomb;
+      else if (std::from_chars(text.data(), text.data() + text.size(), n).ptr !=
+               text.data() + text.size()) {
+        sink.refuse(record, "not_a_number", text);
+        continue;
+      }
       auto& batch = batches[std::string(record.key)];
       if (!batch) batch = std::make_shared<numbers>();
       batch->events.emplace_back(position(record.offset), n);
@@ -41,9 +46,12 @@ class tally final : public entity {
     sum_ = json.at("sum");
     count_ = json.at("count");
   }
-  std::string save() const override { return nlohmann::json{{"sum", sum_}, {"count", count_}}.dump(); }
+  std::string save() const override {
+    return nlohmann::json{{"sum", sum_}, {"count", count_}}.dump();
+  }
   void absorb(const event_batch& batch, std::size_t& done, effects& out) override {
-    for (const auto& events = static_cast<const numbers&>(batch).events; done < events.size(); ++done) {
+    for (const auto& events = static_cast<const numbers&>(batch).events; done < events.size();
+         ++done) {
       const auto n = events[done].second;
       if (n == bomb) throw std::runtime_error("bomb");
       sum_ += n;

@@ -32,8 +32,11 @@ struct shard_life {
   shard_life() {
     setup.things.kinds = {tally_kind(), example::savings_kind()};
     setup.things.ingress = {numbers_topic(), {"commands", "savings", make_command_decoder}};
-    setup.things.egress = {"fifths", std::string(example::balances_topic), std::string(dead_letter_topic)};
-    setup.shard_of = [](const entity_id& id) { return id.key.starts_with("far") ? elsewhere : home; };
+    setup.things.egress = {"fifths", std::string(example::balances_topic),
+                           std::string(dead_letter_topic)};
+    setup.shard_of = [](const entity_id& id) {
+      return id.key.starts_with("far") ? elsewhere : home;
+    };
     setup.limits.catch_up_records = 1'000'000;
   }
 
@@ -43,15 +46,21 @@ struct shard_life {
     world->machine->start();
   }
   shard_machine& machine() { return *world->machine; }
-  void command(const std::string& to, const std::string& type, json body, const std::string& id = {}) {
-    disk.in["commands"].push_back(to + '|' + json{{"to", "savings/" + to}, {"type", type}, {"id", id}, {"body", body}}.dump());
+  void command(const std::string& to, const std::string& type, json body,
+               const std::string& id = {}) {
+    disk.in["commands"].push_back(
+        to + '|' +
+        json{{"to", "savings/" + to}, {"type", type}, {"id", id}, {"body", body}}.dump());
   }
-  void number(const std::string& to, const std::string& text) { disk.in["numbers"].push_back(to + '|' + text); }
+  void number(const std::string& to, const std::string& text) {
+    disk.in["numbers"].push_back(to + '|' + text);
+  }
   json state(const entity_id& id) {
     const auto it = disk.entities.find(id);
     return it == disk.entities.end() ? json::object() : json::parse(it->second.state);
   }
-  /// Feeds everything, lets everything happen, moves the clock past the checkpoint; restarts a shard that fails.
+  /// Feeds everything, lets everything happen, moves the clock past the checkpoint; restarts a
+  /// shard that fails.
   void settle() {
     for (int round = 0; round < 200; ++round) {
       if (world->failure) restart();
@@ -108,7 +117,8 @@ TEST_CASE("nothing leaves the shard before its commit is durable") {
   s.begin();
   s.world->run_all();
   s.machine().on_request({"savings", "x"}, {"deposit", {{"amount", 5}}}, "r1", request_ref(1));
-  while (!s.world->entity_calls.empty() || s.world->store_calls.size() > 1 || s.disk.entities.empty()) {
+  while (!s.world->entity_calls.empty() || s.world->store_calls.size() > 1 ||
+         s.disk.entities.empty()) {
     CHECK(s.world->replies.empty());
     CHECK(s.disk.out["balances"].empty());
     std::mt19937_64 random(7);
@@ -200,6 +210,22 @@ TEST_CASE("a timer that was cancelled or set anew after it fired does not run") 
   CHECK(t.next() == from_micros(20));
   t.cancel({first.owner, first.name});
   CHECK(t.fire(from_micros(30)).empty());
+}
+
+TEST_CASE("a fired timer that waits for its turn is dropped when it is set anew") {
+  shard_life s;
+  s.begin();
+  s.world->run_all();
+  s.command("x", "promise_bonus", {{"amount", 7}, {"delay_ms", 1000}});
+  s.world->feed(commands, 1);
+  s.world->run_all();
+  s.clock += 1s;
+  // This request waits for the look-up of its id; the timer fires meanwhile and queues behind it.
+  s.machine().on_request({"savings", "x"}, {"promise_bonus", {{"amount", 9}, {"delay_ms", 5000}}},
+                         "later", request_ref(1));
+  s.machine().on_wake();
+  s.settle();
+  CHECK(s.state({"savings", "x"}) == json{{"balance", 9}, {"bonuses", 1}});
 }
 
 TEST_CASE("a bonus promised twice is paid once, at the later time") {
@@ -316,7 +342,8 @@ TEST_CASE("draining commits and delivers everything before it lets go") {
 
 namespace {
 
-/// One random history: commands, numbers, crashes, lost and ambiguous commits, interleaved at random.
+/// One random history: commands, numbers, crashes, lost and ambiguous commits, interleaved at
+/// random.
 void run_history(std::uint64_t seed) {
   CAPTURE(seed);
   std::mt19937_64 random(seed);
@@ -326,7 +353,8 @@ void run_history(std::uint64_t seed) {
   std::int64_t sum = 0, deposits = 0, fifths = 0, requests = 0, letters = 0;
   for (int i = 0; i < 400; ++i) {
     switch (random() % 12) {
-      case 0: case 1: {
+      case 0:
+      case 1: {
         if (random() % 10 == 0) {
           s.number("a", "not a number");
           ++letters;
@@ -339,21 +367,35 @@ void run_history(std::uint64_t seed) {
         break;
       }
       case 2:
-        s.command(random() % 2 ? "x" : "y", "deposit", {{"amount", 3}}, random() % 2 ? "c" + std::to_string(i) : "");
+        s.command(random() % 2 ? "x" : "y", "deposit", {{"amount", 3}},
+                  random() % 2 ? "c" + std::to_string(i) : "");
         deposits += 3;
         break;
-      case 3: s.command("x", "transfer", {{"amount", 1}, {"to", "y"}}); break;
-      case 4: s.world->feed(numbers, 1 + random() % 20); break;
-      case 5: s.world->feed(commands, 1 + random() % 20); break;
+      case 3:
+        s.command("x", "transfer", {{"amount", 1}, {"to", "y"}});
+        break;
+      case 4:
+        s.world->feed(numbers, 1 + random() % 20);
+        break;
+      case 5:
+        s.world->feed(commands, 1 + random() % 20);
+        break;
       case 6:
         if (random() % 8 == 0) s.begin();  // kill -9
         break;
       case 7:
-        if (random() % 6 == 0) s.world->next_commit = random() % 2 ? model_world::fault::lost_before : model_world::fault::lost_after;
+        if (random() % 6 == 0)
+          s.world->next_commit =
+              random() % 2 ? model_world::fault::lost_before : model_world::fault::lost_after;
         break;
-      case 8: s.clock += std::chrono::milliseconds(random() % 500); if (!s.world->failure) s.machine().on_wake(); break;
+      case 8:
+        s.clock += std::chrono::milliseconds(random() % 500);
+        if (!s.world->failure) s.machine().on_wake();
+        break;
       case 9:
-        s.machine().on_request({"savings", "z"}, {"deposit", {{"amount", 1}}}, "same " + std::to_string(requests / 3), request_ref(100 + random() % 50));
+        s.machine().on_request({"savings", "z"}, {"deposit", {{"amount", 1}}},
+                               "same " + std::to_string(requests / 3),
+                               request_ref(100 + random() % 50));
         ++requests;
         break;
       default:
@@ -369,11 +411,14 @@ void run_history(std::uint64_t seed) {
   CHECK(x.value("balance", std::int64_t{0}) + y.value("balance", std::int64_t{0}) == deposits);
   const auto z = s.state({"savings", "z"});
   CHECK(z.value("balance", std::int64_t{0}) <= requests / 3 + 1);
-  for (const auto* name : {"fifths", "balances", "dead-letter"}) CHECK(s.egress(name) == counted(s.disk.out[name].size()));
+  for (const auto* name : {"fifths", "balances", "dead-letter"})
+    CHECK(s.egress(name) == counted(s.disk.out[name].size()));
   CHECK(static_cast<std::int64_t>(s.disk.out["fifths"].size()) == fifths);
   CHECK(static_cast<std::int64_t>(s.disk.out["dead-letter"].size()) == letters);
-  CHECK(s.disk.positions["numbers"].value() == static_cast<std::int64_t>(s.disk.in["numbers"].size()));
-  CHECK(s.disk.positions["commands"].value() == static_cast<std::int64_t>(s.disk.in["commands"].size()));
+  CHECK(s.disk.positions["numbers"].value() ==
+        static_cast<std::int64_t>(s.disk.in["numbers"].size()));
+  CHECK(s.disk.positions["commands"].value() ==
+        static_cast<std::int64_t>(s.disk.in["commands"].size()));
 }
 
 }  // namespace
