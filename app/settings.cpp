@@ -8,15 +8,11 @@
 
 namespace troupe::app {
 
-namespace {
-
 std::string indicator_violation(const std::string& text) {
   const std::array<std::string, 1> one{text};
   const auto parsed = market::indicators::indicator_list::parse(one);
   return parsed.violations.empty() ? std::string{} : parsed.violations.front();
 }
-
-}  // namespace
 
 std::vector<domain_section> domain_sections(market::market_options& market) {
   return {market_section(market, indicator_violation)};
