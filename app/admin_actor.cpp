@@ -26,11 +26,16 @@ caf::result<std::string> admin_actor::on_request(const std::string& text) {
   const auto request = json::parse(text, nullptr, false);
   const auto verb = request.is_object() ? request.value("verb", "") : "";
   try {
-    if (verb == "status") to.deliver(environment_.status().dump());
-    else if (verb == "health") to.deliver(environment_.health().dump());
-    else if (verb == "show") show(request, to);
-    else if (verb == "ask") ask(request, to);
-    else fail(to, "unknown_verb", "verbs are status, health, show, ask");
+    if (verb == "status")
+      to.deliver(environment_.status().dump());
+    else if (verb == "health")
+      to.deliver(environment_.health().dump());
+    else if (verb == "show")
+      show(request, to);
+    else if (verb == "ask")
+      ask(request, to);
+    else
+      fail(to, "unknown_verb", "verbs are status, health, show, ask");
   } catch (const json::exception& e) {
     fail(to, "malformed_request", e.what());
   }
@@ -41,17 +46,22 @@ void admin_actor::show(const json& request, answer to) {
   const auto id = parse_entity_id(request.at("entity").get<std::string>());
   const auto shard = environment_.shard_of(id);
   const auto host = environment_.router->find(shard);
-  if (!host) return fail(to, "shard_unavailable", "shard " + std::to_string(shard.value()) + " is being recovered");
+  if (!host)
+    return fail(to, "shard_unavailable",
+                "shard " + std::to_string(shard.value()) + " is being recovered");
   this->request(host, environment_.request_timeout, show_entity{id})
       .then(
           [this, id, shard, to](const std::string& text) mutable {
-            if (json::parse(text).value("error", "") == "unknown_entity") show_elsewhere(id, shard, to);
-            else to.deliver(text);
+            if (json::parse(text).value("error", "") == "unknown_entity")
+              show_elsewhere(id, shard, to);
+            else
+              to.deliver(text);
           },
           [to](caf::error&) mutable { fail(to, "timeout", "the shard did not answer in time"); });
 }
 
-/// A producer with another partitioner puts a key where its hash does not say: then another shard has it.
+/// A producer with another partitioner puts a key where its hash does not say: then another shard
+/// has it.
 void admin_actor::show_elsewhere(const entity_id& id, shard_id tried, answer to) {
   struct search {
     std::size_t open = 0;
@@ -67,8 +77,10 @@ void admin_actor::show_elsewhere(const entity_id& id, shard_id tried, answer to)
     --all->open;
     if (all->found) return;
     all->found = text != nullptr && !json::parse(*text).contains("error");
-    if (all->found) to.deliver(*text);
-    else if (all->open == 0) fail(to, "unknown_entity", to_string(id) + " does not exist");
+    if (all->found)
+      to.deliver(*text);
+    else if (all->open == 0)
+      fail(to, "unknown_entity", to_string(id) + " does not exist");
   };
   if (hosts.empty()) return fail(to, "unknown_entity", to_string(id) + " does not exist");
   for (const auto& host : hosts)
@@ -81,10 +93,15 @@ void admin_actor::ask(const json& request, answer to) {
   const auto id = parse_entity_id(request.at("entity").get<std::string>());
   const auto host = environment_.router->find(environment_.shard_of(id));
   if (!host) return fail(to, "shard_unavailable", "the shard is being recovered");
-  auto what = std::make_shared<message>(message{request.at("type"), request.value("body", json::object())});
-  this->request(host, environment_.request_timeout, ask_entity{id, std::move(what), request.value("id", "")})
+  auto what =
+      std::make_shared<message>(message{request.at("type"), request.value("body", json::object())});
+  this->request(host, environment_.request_timeout,
+                ask_entity{id, std::move(what), request.value("id", "")})
       .then([to](const std::string& text) mutable { to.deliver(text); },
-            [to](caf::error&) mutable { fail(to, "timeout", "the shard did not answer in time; with an id the request may be repeated"); });
+            [to](caf::error&) mutable {
+              fail(to, "timeout",
+                   "the shard did not answer in time; with an id the request may be repeated");
+            });
 }
 
 }  // namespace troupe::app

@@ -19,9 +19,9 @@ struct admin_environment {
 };
 
 /// The one door for operators: takes `(admin_atom, request)` and answers `answer`, both JSON text.
-/// Requests are `{"verb": "status"}`, `{"verb": "health"}`, `{"verb": "show", "entity": "kind/key"}`
-/// and `{"verb": "ask", "entity": "kind/key", "type": "...", "body": {...}, "id": "..."}`. Errors
-/// are answered by name: `{"error": "unknown_verb", "detail": "..."}`.
+/// Requests are `{"verb": "status"}`, `{"verb": "health"}`, `{"verb": "show", "entity":
+/// "kind/key"}` and `{"verb": "ask", "entity": "kind/key", "type": "...", "body": {...}, "id":
+/// "..."}`. Errors are answered by name: `{"error": "unknown_verb", "detail": "..."}`.
 class admin_actor final : public caf::event_based_actor {
  public:
   admin_actor(caf::actor_config& config, const admin_environment* environment);

@@ -9,8 +9,8 @@
 
 namespace troupe::app {
 
-/// Every kind, ingress topic and egress topic that a node hosts. Throws std::invalid_argument naming
-/// the option when the market options do not fit together.
+/// Every kind, ingress topic and egress topic that a node hosts. Throws std::invalid_argument
+/// naming the option when the market options do not fit together.
 catalog make_catalog(const market::market_options& market);
 
 /// Result tables of all domains.

@@ -64,17 +64,14 @@ void describe(section& s, market::market_options& o, const indicator_check& chec
   auto& [periods, indicators, lateness_max, price_max, size_max, time_min, time_max] = o;
   s.list("periods", periods, 1, "any of 1s, 1m, 5m, 15m, 1h, 1d", check_period,
          "Lengths of the bars that every symbol keeps. Each costs memory, and a row and its "
-         "indicators at every close: 1s "
-         "sixty times as many as 1m.");
+         "indicators at every close: 1s sixty times as many as 1m.");
   s.list("indicators", indicators, 0, "names with their parameters, such as sma(20)", check,
          "Indicators computed at every closed bar of every period. Each costs a row a bar, some "
-         "CPU, and memory as long as "
-         "its window.");
+         "CPU, and memory as long as its window.");
   s.duration("lateness_max_ms", lateness_max, {0, 86'400'000},
              "How much older than the newest trade of its symbol a trade may be and still count "
-             "into its bar. More admits "
-             "more disorder, and every bar closes that much later; 0 closes at once and refuses "
-             "every straggler as late.");
+             "into its bar. More admits more disorder, and every bar closes that much later; 0 "
+             "closes at once and refuses every straggler as late.");
   s.option(decimal(
       "price_max", price_max,
       "Higher prices go to the dead-letter topic. Lower catches more typing errors; too low "
@@ -83,12 +80,11 @@ void describe(section& s, market::market_options& o, const indicator_check& chec
                    "Larger sizes go to the dead-letter topic, as with price_max."));
   s.option(date("time_min", time_min,
                 "Events before the start of this day go to the dead-letter topic. Later catches "
-                "more broken clocks; "
-                "too late refuses real history."));
-  s.option(date(
-      "time_max", time_max,
-      "Events from the start of this day on go to the dead-letter topic. One event from the future "
-      "closes the bars of its symbol: earlier catches more of them."));
+                "more broken clocks; too late refuses real history."));
+  s.option(
+      date("time_max", time_max,
+           "Events from the start of this day on go to the dead-letter topic. One event from the "
+           "future closes the bars of its symbol: earlier catches more of them."));
   s.rule(time_min < time_max, "time_max", {"time_min"},
          "must be after time_min = " + day_text(time_min));
 }

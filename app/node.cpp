@@ -3,8 +3,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <caf/all.hpp>
+#include <condition_variable>
 #include <iostream>
+#include <mutex>
 #include <thread>
 
 #include "app/admin_actor.hpp"
@@ -145,7 +148,7 @@ class node {
 
   void prepare_topics() {
     const auto things = make_catalog(all_.market);
-    patiently("Kafka", [&] { ensure_topics(things, all_.cluster); });
+    patiently("Kafka", [&] { ensure_topics(things, all_); });
   }
 
   void join() {
@@ -181,8 +184,8 @@ class node {
       const auto problems = store_->verify();
       if (!problems.empty()) throw store::unavailable_error(problems.front());
     });
-    ingress_ = std::make_unique<kafka_ingress>(bridge_ingress_options(all_, make_catalog(all_.market)));
-    egress_ = std::make_unique<kafka_egress>(bridge_egress_options(all_, [this] { return lease_valid(); }));
+    ingress_ = std::make_unique<bridge::kafka_ingress>(bridge_ingress_options(all_, make_catalog(all_.market)));
+    egress_ = std::make_unique<bridge::kafka_egress>(bridge_egress_options(all_, [this] { return lease_valid(); }));
     environment_.setup = {make_catalog(all_.market), limits_of(all_.cluster), [this](const entity_id& id) { return shard_of(id); }};
     environment_.store = store_.get();
     environment_.ingress = ingress_.get();
@@ -252,8 +255,8 @@ class node {
   steady_time joined_at_{};
   cluster::lease_keeper::callbacks lease_on_;
   std::unique_ptr<store::postgres_store> store_;
-  std::unique_ptr<kafka_ingress> ingress_;
-  std::unique_ptr<kafka_egress> egress_;
+  std::unique_ptr<bridge::kafka_ingress> ingress_;
+  std::unique_ptr<bridge::kafka_egress> egress_;
   host_environment environment_;
   std::unique_ptr<cluster::lease_keeper> lease_;
   caf::actor supervisor_;

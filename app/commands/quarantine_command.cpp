@@ -63,8 +63,9 @@ std::vector<store::quarantine_status> chosen(store::status_reader& reader, const
 /// request id of its own, so that repeating the retry has no second effect.
 void retry_one(const store::quarantine_status& q, const settings& all, bridge::kafka_producer& producer, client& node) {
   if (q.source != "timer" && q.source != "request" && !q.source.starts_with("shard:")) {
-    producer.send(q.source, static_cast<std::int32_t>(q.shard.value()), q.key, q.input);
-    if (!producer.flush(all.cluster.egress.message_timeout)) throw client_error("Kafka did not take the record in time");
+    producer.send(q.source, {q.key, q.input, std::nullopt, q.shard.value()});
+    if (!producer.flush(all.cluster.egress.message_timeout) || producer.figures().failed > 0)
+      throw client_error("Kafka did not take the record");
     return;
   }
   const auto input = json::parse(q.input);

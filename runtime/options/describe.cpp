@@ -126,32 +126,29 @@ void describe(section& s, kafka_options& o) {
          "them when one is down.");
   s.number("replication_factor", replication_factor, {1, 15, "copies"},
            "Copies of every topic that Troupe creates. 1 loses the log with its disk; 3 survives "
-           "the loss of a broker and "
-           "costs three times the disk and network.");
+           "the loss of a broker and costs three times the disk and network.");
   s.text("topic_prefix", topic_prefix,
          {"up to 100 of A-Z a-z 0-9 . _ -",
           [](std::string_view t) { return consists_of(t, 0, 100, std::string(capitals) + "._-"); }},
          "Stands before the name of every topic, so that several clusters can share one Kafka. "
-         "Changing it later means "
-         "other topics, and the positions in PostgreSQL no longer fit.");
+         "Changing it later means other topics, and the positions in PostgreSQL no longer fit.");
   auto settings = entries<std::string>(
       "client", client, "names and values as in librdkafka's CONFIGURATION.md",
       "Extra librdkafka settings of every client, above all security.protocol, sasl.* and ssl.*. "
-      "Not checked here beyond "
-      "their form: librdkafka judges them at start. Their values are never printed.",
+      "Not checked here beyond their form: librdkafka judges them at start. Their values are "
+      "never printed.",
       take_setting);
   settings.value = json(client);
   settings.masked = [](std::string_view) { return std::string("***"); };
   s.option(std::move(settings));
   s.flag("create_topics", create_topics,
          "Create missing topics, with one partition a shard. Off where only administrators may "
-         "create topics: then a "
-         "missing topic is refused at start, by name.");
+         "create topics: then a missing topic is refused at start, by name.");
   s.duration(
       "retention_ms", retention, {-1, 10 * 365 * 24 * hour_ms},
-      "How long Kafka keeps the records of topics that Troupe creates; -1 is for ever. Short saves "
-      "disk; what is "
-      "gone before it was committed is lost to the shard that wanted it (ingress.on_truncated).");
+      "How long Kafka keeps the records of topics that Troupe creates; -1 is for ever. Short "
+      "saves disk; what is gone before it was committed is lost to the shard that wanted it "
+      "(ingress.on_truncated).");
   s.rule(retention.count() == -1 || retention.count() >= 60'000, "retention_ms", {},
          "must be -1 or at least 60000 ms (a restart has to find its records)");
 }
@@ -163,36 +160,31 @@ void describe(section& s, postgres_options& o) {
       {"libpq connection text (host=... port=... user=... dbname=...) or a postgresql:// address",
        is_dsn, true, without_password},
       "The database that decides ownership and remembers every entity. Take the password from the "
-      "environment, "
-      "\"... password=${TROUPE_PASSWORD}\", or from ~/.pgpass; it is never printed.");
+      "environment, \"... password=${TROUPE_PASSWORD}\", or from ~/.pgpass; it is never printed.");
   s.number("connections", connections, {1, 64, "connections"},
            "Store threads of a node, each with its own connection. More commit more shards at the "
-           "same time until the "
-           "server's disk is busy; every one costs a process of the server.");
+           "same time until the server's disk is busy; every one costs a process of the server.");
   s.duration("statement_timeout_ms", statement_timeout, {100, hour_ms},
              "The server ends a statement that takes longer, and the shard is recovered. Shorter "
-             "frees the locks of a "
-             "stuck owner earlier; too short fails big commits on a slow disk.");
+             "frees the locks of a stuck owner earlier; too short fails big commits on a slow "
+             "disk.");
   s.duration("connect_timeout_s", connect_timeout, {1, 300},
              "How long to wait for a connection before trying again. Too short fails on a busy "
-             "server; longer notices a "
-             "dead one later.");
+             "server; longer notices a dead one later.");
 }
 
 void describe(section& s, lease_options& o) {
   auto& [ttl, renewal, margin] = o;
   s.duration("ttl_ms", ttl, {10, hour_ms},
              "How long a node that does not renew its lease still counts as alive. Longer rides "
-             "out longer stalls of the "
-             "database; shorter shortens the outage after a crash that nobody noticed otherwise.");
+             "out longer stalls of the database; shorter shortens the outage after a crash that "
+             "nobody noticed otherwise.");
   s.duration("renewal_ms", renewal, {1, hour_ms},
              "How often a node renews its lease. More often survives more lost renewals and costs "
-             "one small transaction "
-             "each.");
+             "one small transaction each.");
   s.duration("margin_ms", margin, {1, hour_ms},
              "How long before the end of its lease a node that could not renew stops its shards, "
-             "by its own clock. Must "
-             "cover the time that stopping takes; more gives up earlier.");
+             "by its own clock. Must cover the time that stopping takes; more gives up earlier.");
   const auto least = 2 * renewal + margin;
   s.rule(least < ttl, "ttl_ms", {"renewal_ms", "margin_ms"},
          "must be more than 2 × renewal_ms + margin_ms = " + std::to_string(least.count()) +
@@ -203,23 +195,20 @@ void describe(section& s, checkpoint_options& o) {
   auto& [interval, output_delay, catch_up_records, uncommitted_records_max] = o;
   s.duration("interval_ms", interval, {10, hour_ms},
              "How often a shard commits its log-fed entities when nothing waits to go out. Longer "
-             "commits less and reads "
-             "more records again after a crash.");
+             "commits less and reads more records again after a crash.");
   s.duration("output_delay_ms", output_delay, {0, hour_ms},
              "How long output, such as a closed bar, may wait for the commit that lets it out. "
-             "Longer puts more into one "
-             "commit; shorter brings results out earlier.");
+             "Longer puts more into one commit; shorter brings results out earlier.");
   s.rule(output_delay <= interval, "output_delay_ms", {"interval_ms"},
          "must be at most interval_ms = " + std::to_string(interval.count()));
   s.number("catch_up_records", catch_up_records, {0, 1'000'000'000, "records"},
            "A shard with more than this left to read is catching up: its output waits for "
-           "interval_ms, because nobody "
-           "waits for old results. Less keeps throughput up at smaller lags; more keeps delay down "
-           "at larger ones.");
+           "interval_ms, because nobody waits for old results. Less keeps throughput up at "
+           "smaller lags; more keeps delay down at larger ones.");
   s.number("uncommitted_records_max", uncommitted_records_max, {1, 1'000'000'000, "records"},
            "A shard that has read this many records since its last commit commits, however young "
-           "that is. Bounds what is "
-           "read again after a crash; too few commits all the time when catching up.");
+           "that is. Bounds what is read again after a crash; too few commits all the time when "
+           "catching up.");
 }
 
 void describe(section& s, ingress_options& o) {
@@ -230,24 +219,20 @@ void describe(section& s, ingress_options& o) {
            "more evenly.");
   s.number("shard_inflight_max", shard_inflight_max, {1, 10'000'000, "records"},
            "Records handed to a shard and not yet taken by its entities; beyond it the shard's "
-           "partitions are paused. More "
-           "rides out bursts and costs memory.");
+           "partitions are paused. More rides out bursts and costs memory.");
   s.rule(batch_records_max <= shard_inflight_max, "shard_inflight_max", {"batch_records_max"},
          "must be at least batch_records_max = " + std::to_string(batch_records_max));
   s.number("queued_kbytes_max", queued_kbytes_max, {64, 2'097'151, "KiB"},
            "Records that librdkafka reads ahead, for the whole node. More keeps a fast consumer "
-           "busy over a slow network and "
-           "costs memory.");
+           "busy over a slow network and costs memory.");
   s.choice("on_truncated", on_truncated,
            {{"stop", truncation::stop}, {"continue", truncation::go_on}},
            "When Kafka has deleted records that a shard had not committed: stop leaves the shard "
-           "down until somebody "
-           "decides; continue goes on with the oldest record there is, and logs and counts what is "
-           "missing.");
+           "down until somebody decides; continue goes on with the oldest record there is, and "
+           "logs and counts what is missing.");
   s.number("record_bytes_max", record_bytes_max, {1024, 104'857'600, "bytes"},
            "Larger records go to the dead-letter topic. More admits bigger input and lets one "
-           "record cost more memory and "
-           "time.");
+           "record cost more memory and time.");
   s.rule(record_bytes_max <= std::uint64_t{queued_kbytes_max} * 1024, "record_bytes_max",
          {"queued_kbytes_max"},
          "must fit into queued_kbytes_max = " + std::to_string(queued_kbytes_max) + " KiB");
@@ -259,15 +244,14 @@ void describe(section& s, egress_options& o) {
              "How long a record may wait for others to be sent with. Longer makes fewer, bigger "
              "requests; 0 sends at once.");
   s.duration("message_timeout_ms", message_timeout, {100, hour_ms},
-             "After this long a record counts as not sent: the shard looks what is out and goes on "
-             "from there. Shorter keeps "
-             "a fenced node's stragglers rarer; too short gives up on a broker that is only slow.");
+             "After this long a record counts as not sent: the shard looks what is out and goes "
+             "on from there. Shorter keeps a fenced node's stragglers rarer; too short gives up "
+             "on a broker that is only slow.");
   s.rule(linger < message_timeout, "linger_ms", {"message_timeout_ms"},
          "must be less than message_timeout_ms = " + std::to_string(message_timeout.count()));
   s.number("outbox_max", outbox_max, {1, 10'000'000, "rows"},
            "Committed output of a shard that Kafka has not acknowledged; beyond it the shard's "
-           "ingress pauses. More rides "
-           "out longer outages of Kafka, on disk and in memory.");
+           "ingress pauses. More rides out longer outages of Kafka, on disk and in memory.");
 }
 
 void describe(section& s, entity_options& o) {
@@ -276,41 +260,33 @@ void describe(section& s, entity_options& o) {
   constexpr std::int64_t year_s = 365 * 24 * 3600;
   s.duration("idle_timeout_s", idle_timeout, {1, year_s},
              "An entity without work for this long leaves memory and comes back from PostgreSQL "
-             "with its next message. "
-             "Longer saves reloading, shorter saves memory.");
+             "with its next message. Longer saves reloading, shorter saves memory.");
   s.number("inbox_max", inbox_max, {1, 10'000'000, "messages"},
            "Messages that may wait for one entity; beyond it requests are refused as busy and "
-           "ingress pauses. More rides out "
-           "bursts and costs memory and waiting time.");
+           "ingress pauses. More rides out bursts and costs memory and waiting time.");
   s.duration("request_timeout_ms", request_timeout, {10, hour_ms},
              "A request without an answer for this long fails; repeating it with the same id is "
-             "safe. Longer waits out a "
-             "fail-over, shorter tells clients earlier.");
+             "safe. Longer waits out a fail-over, shorter tells clients earlier.");
   s.duration("requests_remembered_s", requests_remembered, {60, year_s},
              "How long a request id and its answer are kept, so that a repeated request has no "
-             "second effect. Longer "
-             "protects later repetitions and costs a row for each request.");
+             "second effect. Longer protects later repetitions and costs a row for each request.");
   s.number("restarts_per_minute_max", restarts_per_minute_max, {1, 1000, "restarts"},
            "A shard that fails more often than this stops and raises an alert. More is patient "
-           "with a flaky database; fewer "
-           "stop a crash loop earlier.");
+           "with a flaky database; fewer stop a crash loop earlier.");
   s.number("quarantine_after_restarts", quarantine_after_restarts, {1, 100, "restarts"},
            "An input on which its entity failed again after this many restarts is put aside, with "
-           "the reason, and the "
-           "entity goes on. More gives passing causes a chance; each costs a recovery of the whole "
-           "shard.");
+           "the reason, and the entity goes on. More gives passing causes a chance; each costs a "
+           "recovery of the whole shard.");
   s.rule(quarantine_after_restarts <= restarts_per_minute_max, "quarantine_after_restarts",
          {"restarts_per_minute_max"},
          "must be at most restarts_per_minute_max = " + std::to_string(restarts_per_minute_max) +
              " (or the shard stops before it gets rid of the input)");
   s.duration("restart_backoff_ms", restart_backoff, {1, hour_ms},
-             "Wait before the first restart of a shard; it doubles with each failure that follows. "
-             "Shorter recovers earlier, "
-             "longer spares a server in trouble.");
+             "Wait before the first restart of a shard; it doubles with each failure that "
+             "follows. Shorter recovers earlier, longer spares a server in trouble.");
   s.duration("restart_backoff_max_ms", restart_backoff_max, {1, hour_ms},
              "The longest wait between two restarts. Shorter is back sooner after a long outage, "
-             "longer makes less noise "
-             "during it.");
+             "longer makes less noise during it.");
   s.rule(restart_backoff <= restart_backoff_max, "restart_backoff_max_ms", {"restart_backoff_ms"},
          "must be at least restart_backoff_ms = " + std::to_string(restart_backoff.count()));
 }
@@ -345,8 +321,7 @@ void describe(section& s, log_options& o) {
          "rotate by themselves.");
   s.number("rate_max", rate_max, {0, 1'000'000, "lines a second"},
            "Lines of one event; the next line then tells how many were left out. 0 is no limit: "
-           "nothing is left out, and a "
-           "storm of failures can fill the disk.");
+           "nothing is left out, and a storm of failures can fill the disk.");
 }
 
 }  // namespace
@@ -356,11 +331,9 @@ void describe(section& s, cluster_options& o) {
   s.text("name", name, name_rule(false),
          "Name of the cluster, in logs, metrics and the names of connections.");
   s.number("shards", shards, {1, 4096, "shards"},
-           "Slices of all entities, and partitions of every topic. Fixed when the cluster is made: "
-           "another number is refused "
-           "at start. About ten times the most nodes you will have; more cost commits and "
-           "connections' time, fewer "
-           "spread the work worse.");
+           "Slices of all entities, and partitions of every topic. Fixed when the cluster is "
+           "made: another number is refused at start. About ten times the most nodes you will "
+           "have; more cost memory and smaller commits, fewer spread the work worse.");
   s.group("kafka", "The log: where records come from and go to.",
           [&](section& g) { describe(g, kafka); });
   s.group("postgres", "The memory: ownership, states, results.",
@@ -390,8 +363,7 @@ void describe(section& s, node_options& o) {
   s.group("log", "What is written down, and where.", [&](section& g) { describe(g, log_); });
   s.number("threads", threads, {0, 1024, "threads"},
            "Threads that run actors; 0 takes as many as the machine has cores. Fewer leave room "
-           "for Kafka and PostgreSQL on "
-           "the same machine; more than cores gain nothing.");
+           "for Kafka and PostgreSQL on the same machine; more than cores gain nothing.");
 }
 
 }  // namespace troupe

@@ -143,7 +143,8 @@ std::optional<std::string> read_config_text(const std::string& path,
   };
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) return refuse("does not exist");
+  if (status.type() == std::filesystem::file_type::not_found) return refuse("does not exist");
+  if (!std::filesystem::exists(status)) return refuse("cannot be read: " + error.message());
   if (std::filesystem::is_directory(status)) return refuse("is a folder, not a file");
   std::ifstream in(path, std::ios::binary);
   std::string text(config_bytes_max + 1, '\0');

@@ -37,6 +37,24 @@ TEST_CASE("every option of a node reaches its own member") {
   testing::check_every_option<node_options>(small_node, describe_node);
 }
 
+TEST_CASE("every member has its option") {
+  const auto cluster =
+      testing::read_and_print<cluster_options>(small_cluster, describe_cluster).printed;
+  CHECK(cluster.size() == testing::members<cluster_options>());
+  CHECK(cluster["kafka"].size() == testing::members<kafka_options>());
+  CHECK(cluster["postgres"].size() == testing::members<postgres_options>());
+  CHECK(cluster["lease"].size() == testing::members<lease_options>());
+  CHECK(cluster["checkpoint"].size() == testing::members<checkpoint_options>());
+  CHECK(cluster["ingress"].size() == testing::members<ingress_options>());
+  CHECK(cluster["egress"].size() == testing::members<egress_options>());
+  CHECK(cluster["entities"].size() == testing::members<entity_options>());
+  const auto node = testing::read_and_print<node_options>(small_node, describe_node).printed;
+  CHECK(node.size() == testing::members<node_options>());
+  CHECK(node["admin"].size() == testing::members<endpoint>());
+  CHECK(node["http"].size() == testing::members<endpoint>());
+  CHECK(node["log"].size() == testing::members<log_options>());
+}
+
 TEST_CASE("relations between options of the cluster") {
   struct row {
     const char* patch;
@@ -45,16 +63,13 @@ TEST_CASE("relations between options of the cluster") {
   for (const auto& r : {
            row{R"({"lease": {"ttl_ms": 100}})",
                "f: lease.ttl_ms = 100: must be more than 2 × renewal_ms + margin_ms = 2500 ms "
-               "(cluster stays up when one "
-               "renewal is lost)"},
+               "(cluster stays up when one renewal is lost)"},
            row{R"({"lease": {"ttl_ms": 2500}})",
                "f: lease.ttl_ms = 2500: must be more than 2 × renewal_ms + margin_ms = 2500 ms "
-               "(cluster stays up when one "
-               "renewal is lost)"},
+               "(cluster stays up when one renewal is lost)"},
            row{R"({"lease": {"margin_ms": 3000}})",
-               "f: lease.ttl_ms = 5000 (the default): must be more than 2 × renewal_ms + margin_ms "
-               "= 5000 ms (cluster stays "
-               "up when one renewal is lost)"},
+               "f: lease.ttl_ms = 5000 (the default): must be more than 2 × renewal_ms + "
+               "margin_ms = 5000 ms (cluster stays up when one renewal is lost)"},
            row{R"({"kafka": {"retention_ms": 0}})",
                "f: kafka.retention_ms = 0: must be -1 or at least 60000 ms (a restart has to find "
                "its records)"},
@@ -69,8 +84,7 @@ TEST_CASE("relations between options of the cluster") {
                "f: egress.linger_ms = 5000: must be less than message_timeout_ms = 5000"},
            row{R"({"entities": {"quarantine_after_restarts": 11}})",
                "f: entities.quarantine_after_restarts = 11: must be at most "
-               "restarts_per_minute_max = 10 (or the shard "
-               "stops before it gets rid of the input)"},
+               "restarts_per_minute_max = 10 (or the shard stops before it gets rid of the input)"},
            row{R"({"entities": {"restart_backoff_max_ms": 99}})",
                "f: entities.restart_backoff_max_ms = 99: must be at least restart_backoff_ms = "
                "100"},
@@ -106,8 +120,8 @@ TEST_CASE("settings of librdkafka: any name but ours, any scalar, never printed"
   CHECK(
       testing::read_and_print<cluster_options>(document, describe_cluster).problems ==
       lines{"f: kafka.client.\"Bad Name\" = \"***\": is no name of a librdkafka setting",
-            "f: kafka.client.enable.idempotence = ***: is set by Troupe itself; see kafka, ingress "
-            "and egress",
+            "f: kafka.client.enable.idempotence = ***: is set by Troupe itself; see kafka, "
+            "ingress and egress",
             "f: kafka.client.sasl.password = [...]: must be a text, a whole number, true or false",
             "f: kafka.client.sasl.username = ***: must be a text, a whole number, true or false"});
 }
@@ -115,8 +129,7 @@ TEST_CASE("settings of librdkafka: any name but ours, any scalar, never printed"
 TEST_CASE("a refused dsn keeps its password to itself") {
   CHECK(cluster_problems({{"postgres", {{"dsn", "host=db password=hunter2 sslmode"}}}}) ==
         lines{"f: postgres.dsn = \"***\": must be libpq connection text (host=... port=... "
-              "user=... dbname=...) or a "
-              "postgresql:// address"});
+              "user=... dbname=...) or a postgresql:// address"});
   CHECK(cluster_problems({{"postgres", {{"dsn", 5}}}})
             .front()
             .starts_with("f: postgres.dsn = ***: must be a text"));

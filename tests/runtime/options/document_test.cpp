@@ -77,13 +77,18 @@ TEST_CASE("deep nesting is refused") {
 TEST_CASE("files that cannot be a configuration are refused before they are read") {
   testing::config_folder folder;
   const auto huge = folder.write("huge.json", "{}");
+  const std::string long_name(300, 'x');
   std::filesystem::resize_file(huge, 104'857'600);
   struct row {
     std::string file, expected;
   };
-  for (const auto& r : {row{huge, "huge.json: is too large: at most 1048576 bytes"},
-                        row{folder.path("none.json"), "none.json: does not exist"},
-                        row{folder.path("."), ".: is a folder, not a file"}}) {
+  for (const auto& r :
+       {row{huge, "huge.json: is too large: at most 1048576 bytes"},
+        row{folder.path("none.json"), "none.json: does not exist"},
+        row{folder.path("huge.json/x"), "huge.json/x: does not exist"},
+        row{folder.path(long_name), long_name + ": cannot be read: File name too long"},
+        row{"/dev/zero", "/dev/zero: is too large: at most 1048576 bytes"},
+        row{folder.path("."), ".: is a folder, not a file"}}) {
     std::vector<violation> found;
     CHECK_FALSE(read_config_text(r.file, found).has_value());
     CHECK(folder.lines(found) == std::vector{r.expected});

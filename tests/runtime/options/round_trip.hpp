@@ -10,6 +10,21 @@
 
 namespace troupe::testing {
 
+/// Takes the place of any member in an initializer.
+struct anything {
+  template <class Member>
+  operator Member() const;  // NOLINT: implicit on purpose.
+};
+
+/// How many members a struct has.
+template <class Struct, class... Found>
+constexpr std::size_t members() {
+  if constexpr (requires { Struct{Found{}..., anything{}}; })
+    return members<Struct, Found..., anything>();
+  else
+    return sizeof...(Found);
+}
+
 /// Fresh options, read from a document: what was wrong, and what they print afterwards.
 struct round_trip {
   std::vector<std::string> problems;
