@@ -22,6 +22,12 @@ std::vector<period> periods_of(const market_options& options) {
   return found;
 }
 
+std::shared_ptr<const indicators::indicator_list> indicators_of(const market_options& options) {
+  auto read = indicators::indicator_list::parse(options.indicators);
+  ensure(read.list != nullptr, "indicators are checked where options are read");
+  return std::move(read.list);
+}
+
 /// FNV-1a over the names, made positive: the id of a plan needs no one to hand it out.
 std::int64_t id_of(const std::vector<std::string>& names) {
   std::uint64_t hash = 14'695'981'039'346'656'037u;
@@ -80,8 +86,8 @@ std::string_view name_of(refusal r) {
 symbol_rules::symbol_rules(const market_options& options)
     : periods(periods_of(options)),
       lateness_max(options.lateness_max.count() * micros_per_milli),
-      indicators(options.indicators),
-      plan_id(id_of(indicators.names())) {}
+      indicators(indicators_of(options)),
+      plan_id(id_of(indicators->names())) {}
 
 symbol::symbol(const symbol_rules& rules) : rules_(&rules) {
   periods_.reserve(rules.periods.size());
@@ -169,9 +175,9 @@ void symbol::advance(std::int64_t newest, symbol_listener& out) {
 
 void symbol::close(period_state& of, const price_bar& closed, symbol_listener& out) {
   thread_local std::vector<double> values;  // Memory only: every value is written below.
-  values.resize(rules_->indicators.names().size());
+  values.resize(rules_->indicators->names().size());
   of.last_closed = closed.open_time;
-  of.indicators.update(input_of(closed), values);
+  of.indicators.update(input_of(closed), values);  // NaN where a sum is beyond them.
   out.bar_closed(of.length, closed, values);
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,11 +34,12 @@ std::string_view name_of(refusal r);
 
 /// What all symbols have in common; made once from the options.
 struct symbol_rules {
+  /// Requires: periods and indicators that the options' check has let through.
   explicit symbol_rules(const market_options& options);
 
   std::vector<period> periods;  // Ascending, each once.
   std::int64_t lateness_max;    // Microseconds.
-  indicator_plan indicators;
+  std::shared_ptr<const indicators::indicator_list> indicators;
   std::int64_t plan_id;  // Of the indicators' names in their order: equal names, equal id.
 };
 
@@ -86,13 +88,14 @@ struct ticker_state {
 enum class bar_source : std::uint8_t { none = 0, trades = 1, bars = 2 };
 
 struct period_state {
-  period_state(period p, const indicator_plan& plan) : length(p), indicators(plan) {}
+  period_state(period p, std::shared_ptr<const indicators::indicator_list> list)
+      : length(p), indicators(std::move(list)) {}
 
   period length;
   bar_source source = bar_source::none;
   std::int64_t last_closed = std::numeric_limits<std::int64_t>::min();  // Its open time.
   std::vector<price_bar> open;                                          // By open time.
-  indicator_set indicators;
+  indicators::indicator_set indicators;
 };
 
 /// What is kept of a period that is no longer configured, so that no bar comes twice if it is

@@ -92,6 +92,9 @@ price_bar bar_from(const json& in) {
   b.trades = count_at(in, "trades");
   b.first_time = time_at(in, "first_time");
   b.last_time = time_at(in, "last_time");
+  require(b.low <= b.open && b.low <= b.close && b.high >= b.open && b.high >= b.close,
+          "a bar does not hold together");
+  require(b.first_time <= b.last_time, "a bar ends before it begins");
   return b;
 }
 

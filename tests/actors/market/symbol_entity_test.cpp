@@ -50,7 +50,7 @@ TEST_CASE("a closed bar becomes a row and two records") {
   const auto* plan = block_of(out, indicator_plan_table);
   REQUIRE(plan != nullptr);
   CHECK(std::get<std::int64_t>(plan->column(0)[0]) == std::get<std::int64_t>(bars->column(9)[0]));
-  CHECK(std::get<std::string>(plan->column(1)[0]) == R"j({"sma(2)"})j");
+  CHECK(std::get<std::string>(plan->column(1)[0]) == R"j({"sma_2"})j");
   REQUIRE(out.records.size() == 2);
   CHECK(out.records[0].topic == "market.bars");
   CHECK(out.records[0].key == "SPY");
@@ -59,11 +59,11 @@ TEST_CASE("a closed bar becomes a row and two records") {
       R"({"symbol":"SPY","period":"1m","open_time":0,"open":"10.5","high":"10.5","low":"10.5","close":"10.5","volume":"1","trades":1})");
   CHECK(out.records[1].topic == "market.indicators");
   CHECK(out.records[1].payload ==
-        R"j({"symbol":"SPY","period":"1m","open_time":0,"values":{"sma(2)":null}})j");
+        R"j({"symbol":"SPY","period":"1m","open_time":0,"values":{"sma_2":null}})j");
   effects later;
   absorb(*s, {trade(2 * minute, 20, 1)}, later);
   CHECK(later.records.at(1).payload ==
-        R"j({"symbol":"SPY","period":"1m","open_time":60000000,"values":{"sma(2)":15.25}})j");
+        R"j({"symbol":"SPY","period":"1m","open_time":60000000,"values":{"sma_2":15.25}})j");
   CHECK(block_of(later, indicator_plan_table) == nullptr);
 }
 
