@@ -15,6 +15,8 @@ extern const table_def top_of_book_table;
 /// plan id, names as the text of a text array.
 extern const table_def indicator_plan_table;
 
+/// Ingress: trades, quotes and bars, keyed by symbol.
+inline constexpr std::string_view market_topic = "market";
 inline constexpr std::string_view bars_topic = "market.bars";
 inline constexpr std::string_view indicators_topic = "market.indicators";
 
