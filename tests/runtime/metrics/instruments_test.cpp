@@ -44,7 +44,8 @@ TEST_CASE("no increment is lost between threads, whether they share a lane or no
 
 TEST_CASE("two threads on one lane lose nothing") {
   counter c;
-  constexpr int threads_count = 9, each = 10'000'000;  // There are eight lanes: first and last share.
+  constexpr int threads_count = 9,
+                each = 10'000'000;  // There are eight lanes: first and last share.
   std::latch begin(1);
   std::vector<std::thread> threads;
   for (int i = 0; i < threads_count; ++i) {
