@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "runtime/base/clock.hpp"
+
+namespace troupe {
+
+bool is_utf8(std::string_view bytes);
+/// The text itself, or nothing when it is not UTF-8.
+inline std::string_view utf8_or_empty(std::string_view bytes) {
+  return is_utf8(bytes) ? bytes : std::string_view{};
+}
+/// Base64 (RFC 4648, section 4) with padding.
+std::string base64(std::string_view bytes);
+
+/// Topic for input that cannot be used.
+inline constexpr std::string_view dead_letter_topic = "dead-letter";
+
+struct dead_letter {
+  std::string_view source;  // Topic, `timer`, `shard:N`.
+  std::uint32_t partition;
+  std::int64_t offset;
+  std::string_view reason;  // A fixed name.
+  std::string_view detail;
+  std::string_view key;
+  std::string_view payload;
+  time_point at;
+};
+
+/// The record for the dead-letter topic, as JSON. A payload that is not UTF-8 stands as
+/// `payload_base64`; one over 64 KiB is cut, with `payload_bytes` telling its full size.
+std::string dead_letter_json(const dead_letter& letter);
+
+}  // namespace troupe

@@ -1,0 +1,232 @@
+#include "runtime/entity/shard_host.hpp"
+
+#include "runtime/entity/entity_actor.hpp"
+
+namespace troupe {
+
+shard_host::shard_host(caf::actor_config& config, shard_id shard,
+                       const host_environment* environment, caf::actor supervisor,
+                       std::vector<poison> poisoned)
+    : caf::event_based_actor(config),
+      shard_(shard),
+      environment_(*environment),
+      supervisor_(std::move(supervisor)),
+      machine_(shard, environment->setup, *this, std::move(poisoned)) {}
+
+template <class Step>
+void shard_host::drive(Step step) {
+  if (done_) return;
+  try {
+    step(machine_);
+  } catch (const std::exception& e) {
+    machine_.on_defect(e.what());
+  }
+  post_progress(false);
+}
+
+template <class Step>
+auto shard_host::later(Step step) {
+  return [self = caf::actor_cast<caf::actor>(this), step](auto&&... arguments) {
+    auto call = std::make_shared<std::function<void(shard_machine&)>>(
+        [step, ... kept =
+                   std::decay_t<decltype(arguments)>(std::forward<decltype(arguments)>(arguments))](
+            shard_machine& machine) mutable { step(machine, std::move(kept)...); });
+    caf::anon_send(self, shard_call{std::move(call)});
+  };
+}
+
+caf::behavior shard_host::make_behavior() {
+  set_exit_handler([this](caf::exit_msg& m) { quit(std::move(m.reason)); });
+  drive([](shard_machine& m) { m.start(); });
+  return {
+      [this](const records_arrived& m) { drive([&](shard_machine& s) { s.on_records(m.batch); }); },
+      [this](const output_waiting& m) {
+        drive([&](shard_machine& s) { s.on_output_waiting(m.slot); });
+      },
+      [this](const state_saved& m) {
+        drive([&](shard_machine& s) {
+          s.on_saved(m.slot, m.ticket, std::move(*m.state), std::move(*m.output));
+        });
+      },
+      [this](const message_handled& m) {
+        drive([&](shard_machine& s) { s.on_handled(m.slot, std::move(*m.done)); });
+      },
+      [this](const entity_failed& m) {
+        drive([&](shard_machine& s) { s.on_entity_failed(m.slot, m.reason, m.event); });
+      },
+      [this](const shard_call& m) { drive([&](shard_machine& s) { (*m.call)(s); }); },
+      [this](const wake_up& m) {
+        if (woken_at_ == m.wished) woken_at_ = {};
+        drive([](shard_machine& s) { s.on_wake(); });
+      },
+      [this](const ask_entity& m) -> caf::result<std::string> {
+        const auto from = remember_client();
+        auto promise = clients_.at(from.value());
+        drive([&](shard_machine& s) { s.on_request(m.to, std::move(*m.what), m.request, from); });
+        return promise;
+      },
+      [this](const show_entity& m) -> caf::result<std::string> {
+        const auto from = remember_client();
+        auto promise = clients_.at(from.value());
+        drive([&](shard_machine& s) { s.on_show(m.of, from); });
+        return promise;
+      },
+      [this](const channel_message& m) {
+        drive([&](shard_machine& s) { s.on_channel(m.source, m.seq, m.to, std::move(*m.what)); });
+      },
+      [this](const channel_acknowledged& m) {
+        drive([&](shard_machine& s) { s.on_channel_acknowledged(m.target, m.up_to); });
+      },
+  };
+}
+
+void shard_host::take() {
+  environment_.store->take(
+      shard_, environment_.self,
+      later([](shard_machine& s, auto taken, auto why) { s.on_taken(std::move(taken), why); }));
+}
+
+void shard_host::commit(store::commit_batch batch) {
+  environment_.store->commit(
+      std::move(batch), later([](shard_machine& s, auto outcome) { s.on_committed(outcome); }));
+}
+
+void shard_host::load(std::vector<entity_id> ids) {
+  auto callback = later([ids](shard_machine& s, auto rows) { s.on_loaded(ids, std::move(rows)); });
+  environment_.store->load(shard_, std::move(ids), std::move(callback));
+}
+
+void shard_host::find_answer(std::string request) {
+  auto callback = later(
+      [request](shard_machine& s, auto answer) { s.on_answer_found(request, std::move(answer)); });
+  environment_.store->find_answer(shard_, std::move(request), std::move(callback));
+}
+
+void shard_host::open_egress(epoch era) {
+  egress_port::listener to;
+  to.delivered =
+      later([](shard_machine& s, std::string topic, sequence seq) { s.on_delivered(topic, seq); });
+  to.lost = later([](shard_machine& s, std::string topic, std::string reason) {
+    s.on_egress_lost(topic, reason);
+  });
+  to.opened = later([](shard_machine& s, auto out) { s.on_egress_opened(out); });
+  environment_.egress->open(shard_, era, environment_.setup.things.egress, std::move(to));
+}
+
+void shard_host::publish(epoch era, const store::outbox_row& row) {
+  constexpr std::size_t prefix = std::string_view("topic:").size();
+  environment_.egress->publish(shard_, era, row.target.substr(prefix), row.seq, row.key,
+                               row.payload);
+}
+
+void shard_host::send_to_shard(const store::outbox_row& row) {
+  constexpr std::size_t prefix = std::string_view("shard:").size();
+  const shard_id target(static_cast<std::uint32_t>(std::stoul(row.target.substr(prefix))));
+  const auto host = environment_.router->find(target);
+  if (!host) return;  // It is sent again until somebody acknowledges it.
+  const auto json = nlohmann::json::parse(row.payload);
+  auto what = std::make_shared<message>(message{json.at("type"), json.at("body")});
+  send(host, channel_message{shard_, row.seq, parse_entity_id(row.key), std::move(what)});
+}
+
+void shard_host::acknowledge_channel(shard_id source, sequence up_to) {
+  if (const auto host = environment_.router->find(source))
+    send(host, channel_acknowledged{"shard:" + std::to_string(shard_.value()), up_to});
+}
+
+void shard_host::assign(epoch era, std::vector<ingress_port::start> from) {
+  ingress_port::receiver to;
+  to.records = [self = caf::actor_cast<caf::actor>(this)](record_batch_ptr batch) {
+    caf::anon_send(self, records_arrived{std::move(batch)});
+  };
+  to.truncated = later([](shard_machine& s, std::uint32_t topic, position wanted, position first) {
+    s.on_truncated(topic, wanted, first);
+  });
+  environment_.ingress->assign(shard_, era.value(), std::move(from), std::move(to));
+}
+
+void shard_host::spawn(slot_id slot, const kind_def& kind, const entity_id& id,
+                       const store::entity_row* row) {
+  if (entities_.size() <= slot.value()) entities_.resize(slot.value() + 1);
+  auto kept = row == nullptr ? nullptr : std::make_shared<store::entity_row>(*row);
+  entities_[slot.value()] = home_system().spawn<entity_actor>(caf::actor_cast<caf::actor>(this),
+                                                              slot, &kind, id, std::move(kept));
+}
+
+void shard_host::absorb(slot_id slot, event_batch_ptr events, record_batch_ptr from) {
+  send(entities_[slot.value()], absorb_events{std::move(events), std::move(from)});
+}
+
+void shard_host::handle(slot_id slot, message what) {
+  send(entities_[slot.value()], handle_message{std::make_shared<message>(std::move(what)), now()});
+}
+
+void shard_host::save(slot_id slot, std::uint64_t ticket) {
+  send(entities_[slot.value()], save_entity{ticket});
+}
+
+void shard_host::retire(slot_id slot) {
+  send_exit(entities_[slot.value()], caf::exit_reason::user_shutdown);
+  entities_[slot.value()] = nullptr;
+}
+
+request_ref shard_host::remember_client() {
+  const request_ref from(++requests_);
+  clients_.emplace(from.value(), make_response_promise());
+  return from;
+}
+
+void shard_host::answer(request_ref to, nlohmann::json what) {
+  const auto it = clients_.find(to.value());
+  if (it == clients_.end()) return;
+  it->second.deliver(what.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  clients_.erase(it);
+}
+
+void shard_host::wake_at(time_point when) {
+  if (woken_at_ != time_point{} && woken_at_ <= when) return;
+  woken_at_ = when;
+  const auto wait = std::max(std::chrono::microseconds(0), when - now());
+  delayed_send(this, wait, wake_up{when});
+}
+
+void shard_host::live(epoch era) {
+  send(supervisor_, shard_lives{shard_, era});
+}
+
+void shard_host::drained(epoch era) {
+  done_ = true;
+  environment_.store->release(shard_, era, [self = caf::actor_cast<caf::actor>(this)] {
+    caf::anon_send_exit(self, caf::exit_reason::user_shutdown);
+  });
+}
+
+void shard_host::fail(shard_failure why) {
+  done_ = true;
+  environment_.ingress->unassign(shard_);
+  environment_.egress->close(shard_);
+  for (auto& [ref, promise] : clients_)
+    promise.deliver(nlohmann::json{{"error", "shard_failed"}, {"detail", why.reason}}.dump());
+  clients_.clear();
+  send(supervisor_, shard_failed{shard_, std::move(why)});
+  quit();
+}
+
+void shard_host::on_exit() {
+  for (auto& e : entities_)
+    if (e)
+      caf::anon_send<caf::message_priority::high>(
+          e, caf::exit_msg{address(), caf::exit_reason::user_shutdown});
+  entities_.clear();
+  clients_.clear();
+  supervisor_ = nullptr;
+}
+
+void shard_host::post_progress(bool always) {
+  const auto steady = environment_.clock->steady();
+  if (!always && steady - posted_ < std::chrono::milliseconds(100)) return;
+  posted_ = steady;
+  environment_.board->post(shard_, machine_.progress(), steady);
+}
+
+}  // namespace troupe

@@ -1,0 +1,186 @@
+// The log plane of a shard: from records to log-fed entities, and what cannot be used to the
+// dead-letter topic.
+#include <algorithm>
+
+#include "runtime/base/ensure.hpp"
+#include "runtime/base/log.hpp"
+#include "runtime/codec/text.hpp"
+#include "runtime/entity/shard_machine.hpp"
+
+namespace troupe {
+
+/// Takes what the decoder makes of one span of records.
+class shard_machine::records_sink final : public decoder_sink {
+ public:
+  records_sink(shard_machine& host, std::uint32_t topic, const record_batch_ptr& batch)
+      : host_(host), topic_(topic), batch_(batch), def_(host.setup_.things.ingress[topic]) {
+    kind_ = host.find_kind(def_.kind);
+  }
+
+  void deliver(std::string_view key, event_batch_ptr events) override {
+    ensure(kind_ != nullptr && kind_->log_fed, "events go to a log-fed kind");
+    host_.deliver_events(*kind_, key, std::move(events), batch_);
+  }
+
+  void deliver(const record_view& from, entity_id to, message what, std::string request) override {
+    auto u = make_unit(from);
+    u.to = std::move(to);
+    u.what = std::move(what);
+    u.request = std::move(request);
+    host_.enqueue(std::move(u));
+  }
+
+  void refuse(const record_view& record, std::string_view reason,
+              std::string_view detail) override {
+    if (host_.logs_[topic_].log_fed)
+      return host_.dead_letter(def_.topic, record.offset, record.key, record.payload, reason,
+                               detail);
+    auto u = make_unit(record);
+    u.refused = {std::string(record.key), std::string(record.payload), std::string(reason),
+                 std::string(detail)};
+    host_.enqueue(std::move(u));
+  }
+
+ private:
+  unit make_unit(const record_view& from) {
+    unit u;
+    u.input = {def_.topic, from.offset, {}};
+    u.topic = topic_;
+    u.record = batch_;
+    return u;
+  }
+
+  shard_machine& host_;
+  std::uint32_t topic_;
+  const record_batch_ptr& batch_;
+  const ingress_def& def_;
+  const kind_def* kind_ = nullptr;
+};
+
+void shard_machine::on_records(const record_batch_ptr& batch) {
+  if (phase_ != phase::live || batch->assignment != era_.value() || batch->records.empty()) return;
+  logs_[batch->topic].end = std::max(logs_[batch->topic].end, batch->log_end);
+  take_records(batch->topic, batch);
+  load_missing();
+  run_units();
+  hold_back_if_full();
+  maybe_commit();
+}
+
+void shard_machine::take_records(std::uint32_t topic, const record_batch_ptr& batch) {
+  auto& log = logs_[topic];
+  std::span<const record_view> records(batch->records);
+  while (!records.empty() && records.front().offset < log.next.value())
+    records = records.subspan(1);
+  if (records.empty()) return;
+  if (open_since_ == time_point{}) open_since_ = world_.now();
+  log.next = position(records.back().offset + 1);
+  if (log.log_fed) log.taken += static_cast<std::int64_t>(records.size());
+  if (poisoned_.empty()) return decode_span(topic, records, batch);
+  for (const auto& record : records)
+    if (!set_aside(topic, record)) decode_span(topic, {&record, 1}, batch);
+}
+
+void shard_machine::decode_span(std::uint32_t topic, std::span<const record_view> records,
+                                const record_batch_ptr& batch) {
+  records_sink sink(*this, topic, batch);
+  logs_[topic].decode->decode(records, sink);
+}
+
+/// Whether this record has failed too often: then it is quarantined by the commit that passes its
+/// position.
+bool shard_machine::set_aside(std::uint32_t topic, const record_view& record) {
+  if (!logs_[topic].log_fed) return false;  // Units see to it when their turn comes.
+  const auto& name = setup_.things.ingress[topic].topic;
+  const auto* p = find_poison({name, record.offset, {}});
+  if (p == nullptr) return false;
+  log_open_.quarantined.push_back({p->entity, name, record.offset, std::string(record.key),
+                                   std::string(record.payload), p->reason});
+  dead_letter(name, record.offset, record.key, record.payload, "quarantined", p->reason);
+  return true;
+}
+
+void shard_machine::deliver_events(const kind_def& kind, std::string_view key,
+                                   event_batch_ptr events, const record_batch_ptr& from) {
+  const auto* known = residents_.find(kind, key);
+  const auto slot = known != nullptr ? *known : resident(kind, {kind.name, std::string(key)});
+  auto& e = residents_[slot];
+  if (e.topic.empty()) e.topic = setup_.things.ingress[from->topic].topic;
+  e.used = open_since_;
+  if (!e.changed) {
+    e.changed = true;
+    changed_.push_back(slot);
+  }
+  if (e.state == residents::entry::status::ready)
+    return world_.absorb(slot, std::move(events), from);
+  e.waiting.push_back({std::move(events), from});
+}
+
+void shard_machine::dead_letter(const std::string& source, std::int64_t place, std::string_view key,
+                                std::string_view payload, std::string_view reason,
+                                std::string_view detail) {
+  ++progress_.dead_letters;
+  const bool log_plane = std::ranges::any_of(logs_, [&](const log_topic& log) {
+    return log.log_fed &&
+           setup_.things.ingress[static_cast<std::size_t>(&log - logs_.data())].topic == source;
+  });
+  auto& batch = log_plane ? log_open_ : open_;
+  batch.records.push_back(
+      {std::string(dead_letter_topic), std::string(utf8_or_empty(key)),
+       dead_letter_json({source, id_.value(), place, reason, detail, key, payload, world_.now()})});
+  if (log_plane) output_waiting_ = true;
+}
+
+void shard_machine::on_truncated(std::uint32_t topic, position wanted, position first) {
+  if (phase_ != phase::live) return;
+  const auto& name = setup_.things.ingress[topic].topic;
+  const auto missing = first.value() - wanted.value();
+  log::error("entity", "log_truncated",
+             {{"shard", id_},
+              {"topic", name},
+              {"wanted", wanted},
+              {"first", first},
+              {"missing", missing},
+              {"goes_on", setup_.limits.go_on_when_truncated}});
+  if (!setup_.limits.go_on_when_truncated || first.value() < 0)
+    return fail({shard_failure::kind::log,
+                 "topic " + name + " partition " + std::to_string(id_.value()) +
+                     " begins at offset " + std::to_string(first.value()) + ", position " +
+                     std::to_string(wanted.value()) + " is gone: " + std::to_string(missing) +
+                     " records are missing (set ingress.on_truncated to \"continue\" to go on "
+                     "without them)",
+                 {},
+                 {}});
+  progress_.log_missing += std::max<std::int64_t>(0, missing);
+  logs_[topic].next = logs_[topic].applied = first;
+  open_.advanced = true;
+  checkpoint_now_ = true;
+  world_.assign(era_, {{topic, first}});
+  maybe_commit();
+}
+
+void shard_machine::hold_back_if_full() {
+  std::int64_t uncommitted = 0;
+  for (const auto& log : logs_) uncommitted += log.taken - log.committed;
+  const auto& limits = setup_.limits;
+  const bool full = uncommitted >= limits.uncommitted_records_max ||
+                    outbox_.undelivered() >= limits.outbox_max || inbox_.size() >= limits.inbox_max;
+  const bool low = uncommitted < limits.uncommitted_records_max &&
+                   outbox_.undelivered() < limits.outbox_max / 2 &&
+                   inbox_.size() < limits.inbox_max / 2 + 1;
+  if (full && !held_back_) {
+    held_back_ = true;
+    world_.pause();
+  } else if (low && held_back_) {
+    held_back_ = false;
+    world_.resume();
+  }
+}
+
+void shard_machine::on_output_waiting(slot_id) {
+  if (phase_ != phase::live) return;
+  output_waiting_ = true;
+  maybe_commit();
+}
+
+}  // namespace troupe

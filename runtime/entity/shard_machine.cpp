@@ -1,0 +1,242 @@
+#include "runtime/entity/shard_machine.hpp"
+
+#include <algorithm>
+
+#include "runtime/base/ensure.hpp"
+#include "runtime/base/log.hpp"
+
+namespace troupe {
+
+shard_machine::shard_machine(shard_id id, const shard_setup& setup, shard_world& world,
+                             std::vector<poison> poisoned)
+    : id_(id),
+      setup_(setup),
+      world_(world),
+      poisoned_(std::move(poisoned)),
+      answers_(2 * setup.limits.inbox_max) {
+  for (const auto& def : setup_.things.ingress) {
+    const auto* kind = find_kind(def.kind);
+    auto& log = logs_.emplace_back();
+    log.decode = def.make_decoder();
+    log.log_fed = kind != nullptr && kind->log_fed;
+  }
+}
+
+void shard_machine::start() {
+  phase_ = phase::taking;
+  world_.take();
+}
+
+void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::commit_outcome why) {
+  if (phase_ != phase::taking) return;
+  if (!taken) {
+    const bool fenced = why == store::commit_outcome::fenced;
+    return fail({fenced ? shard_failure::kind::fenced : shard_failure::kind::store,
+                 fenced ? "another live incarnation owns the shard" : "the store is out of reach",
+                 {},
+                 {}});
+  }
+  era_ = taken->era;
+  auto& image = taken->image;
+  for (std::size_t i = 0; i < logs_.size(); ++i) {
+    const auto it = image.positions.find(setup_.things.ingress[i].topic);
+    logs_[i].next = logs_[i].applied = it == image.positions.end() ? position(0) : it->second;
+  }
+  progress_.positions = std::move(image.positions);
+  outbox_.restore(image.sequences, std::move(image.outbox));
+  for (auto& row : image.timers) timers_.set(std::move(row));
+  channels_ = channels_committed_ = std::move(image.channels);
+  phase_ = phase::opening;
+  world_.open_egress(era_);
+}
+
+void shard_machine::on_egress_opened(const std::map<std::string, sequence>& out) {
+  if (phase_ != phase::opening && phase_ != phase::live) return;
+  const auto ahead = outbox_.opened(out);
+  if (!ahead.empty()) {
+    const auto& a = ahead.front();
+    return fail({shard_failure::kind::state,
+                 a.target + " partition " + std::to_string(id_.value()) + " holds sequence " +
+                     std::to_string(a.in_log.value()) + " but the database knows only " +
+                     std::to_string(a.in_store.value()) +
+                     ": topics and database do not belong together (use the database that wrote "
+                     "them, other topics by "
+                     "kafka.topic_prefix, or delete the egress topics)",
+                 {},
+                 {}});
+  }
+  if (phase_ == phase::opening) return go_live();
+  hand_out();
+  maybe_commit();
+}
+
+void shard_machine::go_live() {
+  phase_ = phase::live;
+  progress_.era = era_.value();
+  progress_.live = true;
+  last_checkpoint_ = world_.now();
+  std::vector<ingress_port::start> from;
+  for (std::uint32_t i = 0; i < logs_.size(); ++i) from.push_back({i, logs_[i].next});
+  world_.assign(era_, std::move(from));
+  world_.live(era_);
+  hand_out();
+  on_wake();
+}
+
+void shard_machine::fail(shard_failure why) {
+  if (phase_ == phase::failed) return;
+  phase_ = phase::failed;
+  progress_.live = false;
+  world_.fail(std::move(why));
+}
+
+void shard_machine::hand_out() {
+  outbox_.hand_out([this](const store::outbox_row& row) { world_.publish(era_, row); },
+                   [this](const store::outbox_row& row) { world_.send_to_shard(row); });
+}
+
+void shard_machine::on_delivered(const std::string& topic, sequence seq) {
+  if (phase_ != phase::live) return;
+  outbox_.delivered(topic_target(topic), seq);
+  undelivered_since_ = outbox_.undelivered() == 0 ? time_point{} : world_.now();
+  hold_back_if_full();
+  drain_further();
+}
+
+void shard_machine::on_egress_lost(const std::string& topic, const std::string& reason) {
+  if (phase_ != phase::live || !outbox_.topics_open()) return;
+  log::warn("entity", "egress_lost", {{"shard", id_}, {"topic", topic}, {"reason", reason}});
+  outbox_.close_topics();
+  world_.open_egress(era_);
+}
+
+void shard_machine::on_channel_acknowledged(const std::string& target, sequence up_to) {
+  if (phase_ != phase::live) return;
+  outbox_.delivered(target, up_to);
+  hold_back_if_full();
+  drain_further();
+}
+
+void shard_machine::on_wake() {
+  if (phase_ != phase::live) return;
+  const auto now = world_.now();
+  for (auto& row : timers_.fire(now)) {
+    unit u;
+    u.input = {"timer", to_micros(row.due), to_string(row.owner) + '/' + row.name};
+    u.to = row.owner;
+    const auto parsed = nlohmann::json::parse(row.message, nullptr, false);
+    ensure(parsed.is_object(), "a stored timer message is JSON");
+    u.what = {parsed.value("type", ""), parsed.value("body", nlohmann::json())};
+    u.timer = std::move(row);
+    enqueue(std::move(u));
+  }
+  if (outbox_.waits_for_shards() && now >= resend_at_) {
+    resend_at_ = now + setup_.limits.channel_resend;
+    outbox_.resend_to_shards();
+    hand_out();
+  }
+  residents_.each([&](slot_id slot, residents::entry& e) {
+    const bool idle = e.state == residents::entry::status::ready && !e.changed && e.busy == 0 &&
+                      now - e.used >= setup_.limits.idle_timeout;
+    if (!idle || open_.touched.contains(slot)) return;
+    world_.retire(slot);
+    residents_.remove(slot);
+  });
+  run_units();
+  maybe_commit();
+  wake_when_needed();
+}
+
+void shard_machine::on_drain() {
+  if (phase_ != phase::live) return fail({shard_failure::kind::lease, "the node stops", {}, {}});
+  draining_ = true;
+  world_.unassign();
+  checkpoint_now_ = true;
+  maybe_commit();
+  drain_further();
+}
+
+void shard_machine::drain_further() {
+  if (!draining_ || phase_ != phase::live || closing_ || running_ || !inbox_.empty() ||
+      outbox_.undelivered() > 0)
+    return;
+  if (outbox_.has_delivered() || !changed_.empty()) {
+    checkpoint_now_ = true;
+    return maybe_commit();
+  }
+  draining_ = false;
+  world_.drained(era_);
+}
+
+void shard_machine::wake_when_needed() {
+  auto when = world_.now() + setup_.limits.checkpoint_interval;
+  if (const auto timer = timers_.next()) when = std::min(when, *timer);
+  world_.wake_at(when);
+}
+
+const kind_def* shard_machine::find_kind(std::string_view name) const {
+  for (const auto& kind : setup_.things.kinds)
+    if (kind.name == name) return &kind;
+  return nullptr;
+}
+
+const poison* shard_machine::find_poison(const input_ref& input) const {
+  for (const auto& p : poisoned_)
+    if (p.input == input) return &p;
+  return nullptr;
+}
+
+slot_id shard_machine::resident(const kind_def& kind, const entity_id& id) {
+  if (const auto* slot = residents_.find(kind, id.key)) return *slot;
+  const auto slot = residents_.add(kind, id);
+  residents_[slot].used = world_.now();
+  to_load_.push_back(id);
+  ++loading_;
+  return slot;
+}
+
+void shard_machine::load_missing() {
+  if (to_load_.empty()) return;
+  world_.load(std::exchange(to_load_, {}));
+}
+
+void shard_machine::on_loaded(const std::vector<entity_id>& asked,
+                              std::optional<std::vector<store::entity_row>> rows) {
+  if (phase_ != phase::live) return;
+  if (!rows) return fail({shard_failure::kind::store, "entity states could not be read", {}, {}});
+  std::unordered_map<entity_id, const store::entity_row*> found;
+  for (const auto& row : *rows) found[row.id] = &row;
+  for (const auto& id : asked) {
+    const auto* kind = find_kind(id.kind);
+    const auto* slot = residents_.find(*kind, id.key);
+    ensure(slot != nullptr, "an entity stays resident while it loads");
+    auto& e = residents_[*slot];
+    const auto row = found.find(id);
+    e.state = residents::entry::status::ready;
+    e.stored = row != found.end();
+    --loading_;
+    world_.spawn(*slot, *kind, id, row == found.end() ? nullptr : row->second);
+    for (auto& parked : std::exchange(e.waiting, {}))
+      world_.absorb(*slot, std::move(parked.events), std::move(parked.from));
+  }
+  step_unit();
+  run_units();
+  maybe_commit();
+}
+
+shard_progress shard_machine::progress() const {
+  auto p = progress_;
+  for (const auto& log : logs_) {
+    p.applied += log.taken;
+    p.uncommitted += log.taken - log.committed;
+    p.lag += std::max<std::int64_t>(0, log.end - log.next.value());
+  }
+  p.uncommitted_since = closing_since_ != time_point{} ? closing_since_ : open_since_;
+  p.undelivered = outbox_.undelivered();
+  p.undelivered_since = undelivered_since_;
+  p.inbox = inbox_.size();
+  p.residents = residents_.size();
+  return p;
+}
+
+}  // namespace troupe

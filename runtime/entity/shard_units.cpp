@@ -1,0 +1,263 @@
+// The unit plane of a shard: one input after another, each with everything that follows from it
+// inside the shard.
+#include "runtime/base/ensure.hpp"
+#include "runtime/base/log.hpp"
+#include "runtime/codec/text.hpp"
+#include "runtime/entity/shard_machine.hpp"
+
+namespace troupe {
+
+namespace {
+
+nlohmann::json error_answer(std::string_view name, std::string_view detail) {
+  return {{"error", name}, {"detail", detail}};
+}
+
+std::string message_json(const message& what) {
+  return nlohmann::json{{"type", what.type}, {"body", what.body}}.dump();
+}
+
+}  // namespace
+
+void shard_machine::on_request(entity_id to, message what, std::string request, request_ref from) {
+  if (phase_ != phase::live || draining_)
+    return world_.answer(from, error_answer("shard_unavailable", "the shard is being recovered"));
+  if (inbox_.size() >= setup_.limits.inbox_max)
+    return world_.answer(from, error_answer("busy", "the shard's inbox is full"));
+  unit u;
+  u.input = {"request", 0, request.empty() ? std::to_string(from.value()) : request};
+  u.to = std::move(to);
+  u.what = std::move(what);
+  u.request = std::move(request);
+  u.from = from;
+  enqueue(std::move(u));
+  run_units();
+  maybe_commit();
+}
+
+void shard_machine::on_show(entity_id of, request_ref from) {
+  if (phase_ != phase::live || draining_)
+    return world_.answer(from, error_answer("shard_unavailable", "the shard is being recovered"));
+  const auto* kind = find_kind(of.kind);
+  if (kind == nullptr) return world_.answer(from, error_answer("unknown_kind", of.kind));
+  const auto slot = resident(*kind, of);
+  load_missing();
+  residents_[slot].used = world_.now();
+  open_.shows.emplace(slot, from);
+  maybe_commit();
+}
+
+void shard_machine::on_channel(shard_id source, sequence seq, entity_id to, message what) {
+  if (phase_ != phase::live) return;
+  auto& last = channels_[source];
+  if (seq <= last) {
+    const auto durable = channels_committed_[source];
+    if (durable.value() > 0) world_.acknowledge_channel(source, durable);
+    return;
+  }
+  // A gap or a full inbox: the source sends again from its first unacknowledged message.
+  if (seq.value() != last.value() + 1 || inbox_.size() >= setup_.limits.inbox_max) return;
+  last = seq;
+  unit u;
+  u.input = {shard_target(source), seq.value(), {}};
+  u.to = std::move(to);
+  u.what = std::move(what);
+  u.channel = source;
+  enqueue(std::move(u));
+  run_units();
+  maybe_commit();
+}
+
+void shard_machine::on_answer_found(const std::string& request,
+                                    std::optional<std::optional<std::string>> answer) {
+  if (phase_ != phase::live) return;
+  if (!answer)
+    return fail({shard_failure::kind::store, "remembered answers could not be read", {}, {}});
+  for (auto& u : inbox_) {
+    if (u.request != request || u.answer_lookup != unit::lookup::pending) continue;
+    u.answer_lookup = unit::lookup::done;
+    u.answer = *answer;
+  }
+  run_units();
+  maybe_commit();
+}
+
+void shard_machine::enqueue(unit u) {
+  if (open_since_ == time_point{}) open_since_ = world_.now();
+  if (!u.request.empty()) {
+    u.answer_lookup = unit::lookup::pending;
+    world_.find_answer(u.request);
+  }
+  inbox_.push_back(std::move(u));
+}
+
+void shard_machine::run_units() {
+  constexpr std::size_t batch_units_max = 2000;  // Keeps one commit's size and time within reason.
+  while (phase_ == phase::live && !running_ && !inbox_.empty() && open_.units < batch_units_max) {
+    if (!ready_to_run(inbox_.front())) return;
+    auto next = std::move(inbox_.front());
+    inbox_.pop_front();
+    begin_unit(std::move(next));
+  }
+}
+
+bool shard_machine::ready_to_run(unit& u) {
+  if (u.request.empty()) return true;
+  if (const auto* known = answers_.find(u.request)) {
+    u.answer = *known;
+    return true;
+  }
+  return u.answer_lookup == unit::lookup::done;
+}
+
+void shard_machine::begin_unit(unit u) {
+  ++open_.units;
+  if (u.timer) {
+    if (!timers_.still_due(*u.timer)) return;
+    const store::timer_key key{u.timer->owner, u.timer->name};
+    timers_.cancel(key);
+    open_.timers[key] = std::nullopt;
+  }
+  if (const auto* p = find_poison(u.input)) return quarantine(u, *p);
+  if (u.refused) {
+    dead_letter(u.input.source, u.input.place, u.refused->key, u.refused->payload,
+                u.refused->reason, u.refused->detail);
+    return advance(u);
+  }
+  if (u.answer) return answer_again(u, *u.answer);
+  running_.emplace();
+  running_->todo.push_back({u.to, std::move(u.what)});
+  running_->what = std::move(u);
+  step_unit();
+}
+
+void shard_machine::answer_again(const unit& u, const std::string& answer) {
+  if (u.from) open_.replies.push_back({*u.from, nlohmann::json::parse(answer)});
+  advance(u);
+}
+
+void shard_machine::step_unit() {
+  while (running_ && !running_->waiting) {
+    if (running_->todo.empty()) return end_unit();
+    auto& next = running_->todo.front();
+    const auto* kind = find_kind(next.to.kind);
+    if (kind == nullptr || kind->log_fed) {
+      const std::string reason = kind == nullptr ? "unknown_kind" : "takes_no_messages";
+      if (running_->what.from)
+        running_->answer = error_answer(reason, to_string(next.to));
+      else
+        dead_letter(running_->what.input.source, running_->what.input.place, to_string(next.to),
+                    message_json(next.what), reason, next.to.kind);
+      running_->todo.pop_front();
+      continue;
+    }
+    const auto slot = resident(*kind, next.to);
+    load_missing();
+    auto& e = residents_[slot];
+    if (e.state != residents::entry::status::ready) return;  // on_loaded goes on.
+    e.used = world_.now();
+    ++e.busy;
+    running_->waiting = true;
+    world_.handle(slot, std::move(next.what));
+    running_->todo.pop_front();
+  }
+}
+
+void shard_machine::on_handled(slot_id slot, effects done) {
+  if (phase_ != phase::live) return;
+  ensure(running_ && running_->waiting, "an entity answers only what it was asked");
+  --residents_[slot].busy;
+  running_->waiting = false;
+  merge(slot, std::move(done));
+  step_unit();
+  run_units();
+  maybe_commit();
+}
+
+void shard_machine::merge(slot_id slot, effects done) {
+  const auto& self = residents_[slot].id;
+  if (!done.read_only) open_.touched.insert(slot);
+  for (auto& tell : done.tells) {
+    const auto shard = setup_.shard_of(tell.to);
+    if (shard == id_)
+      running_->todo.push_back({std::move(tell.to), std::move(tell.what)});
+    else
+      open_.cross_shard.emplace_back(shard, std::move(tell));
+  }
+  for (auto& record : done.records) open_.records.push_back(std::move(record));
+  for (auto& change : done.timers) {
+    const store::timer_key key{self, change.name};
+    if (change.due) {
+      store::timer_row row{self, change.name, *change.due, message_json(change.what)};
+      timers_.set(row);
+      open_.timers[key] = std::move(row);
+      world_.wake_at(*change.due);
+    } else {
+      timers_.cancel(key);
+      open_.timers[key] = std::nullopt;
+    }
+  }
+  add_blocks(open_.blocks, std::move(done.blocks));
+  if (done.answer) running_->answer = std::move(done.answer);
+}
+
+void shard_machine::end_unit() {
+  auto ended = std::move(*running_);
+  running_.reset();
+  ++progress_.units;
+  finish(std::move(ended.what),
+         ended.answer ? std::move(*ended.answer) : nlohmann::json{{"ok", true}});
+}
+
+void shard_machine::finish(unit u, nlohmann::json answer) {
+  if (!u.request.empty()) {
+    const auto text = answer.dump();
+    answers_.remember(u.request, text);
+    open_.answers.push_back({u.request, text, world_.now() + setup_.limits.requests_remembered});
+  }
+  if (u.from) open_.replies.push_back({*u.from, std::move(answer)});
+  advance(u);
+}
+
+/// The unit has had its effect: its source is done with it once this batch is durable.
+void shard_machine::advance(const unit& u) {
+  if (u.topic) {
+    auto& log = logs_[*u.topic];
+    log.applied = position(u.input.place + 1);
+    ++log.taken;
+    open_.advanced = true;
+  }
+  if (u.channel) open_.channels[*u.channel] = sequence(u.input.place);
+}
+
+void shard_machine::quarantine(const unit& u, const poison& p) {
+  log::error("entity", "quarantined",
+             {{"shard", id_},
+              {"entity", to_string(u.to)},
+              {"source", u.input.source},
+              {"place", u.input.place},
+              {"reason", p.reason}});
+  const auto input =
+      nlohmann::json{{"to", to_string(u.to)}, {"type", u.what.type}, {"body", u.what.body}}.dump();
+  open_.quarantined.push_back(
+      {p.entity, u.input.source, u.input.place, u.input.key, input, p.reason});
+  dead_letter(u.input.source, u.input.place, u.input.key, input, "quarantined", p.reason);
+  if (u.from) open_.replies.push_back({*u.from, error_answer("quarantined", p.reason)});
+  advance(u);
+}
+
+void shard_machine::on_entity_failed(slot_id slot, std::string reason,
+                                     std::optional<position> event) {
+  if (phase_ == phase::failed) return;
+  const auto& e = residents_[slot];
+  shard_failure why{shard_failure::kind::entity, std::move(reason), {}, e.id};
+  if (event)
+    why.input = {e.topic, event->value(), {}};
+  else if (running_)
+    why.input = running_->what.input;
+  else
+    why.what = shard_failure::kind::state;  // It failed while it loaded or saved, not on an input.
+  fail(std::move(why));
+}
+
+}  // namespace troupe

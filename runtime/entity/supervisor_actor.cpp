@@ -1,0 +1,105 @@
+#include "runtime/entity/supervisor_actor.hpp"
+
+#include <algorithm>
+
+#include "runtime/base/log.hpp"
+
+namespace troupe {
+
+supervisor_actor::supervisor_actor(caf::actor_config& config, const host_environment* environment,
+                                   supervision_limits limits, std::vector<shard_id> shards)
+    : caf::event_based_actor(config), environment_(*environment), limits_(limits) {
+  for (const auto shard : shards)
+    children_.push_back({shard, shard_supervision(limits_), {}, false});
+}
+
+caf::behavior supervisor_actor::make_behavior() {
+  set_down_handler([this](const caf::down_msg& m) { on_down(m); });
+  for (auto& c : children_) start(c);
+  return {
+      [this](const shard_lives& m) {
+        if (auto* c = find(m.shard)) c->rules.on_live();
+      },
+      [this](const shard_failed& m) { on_failed(m); },
+      [this](restart_atom, std::uint32_t shard) { on_restart(shard_id(shard)); },
+      [this](lease_atom, bool valid) { on_lease(valid); },
+      [this](stop_atom) { on_stop(); },
+  };
+}
+
+supervisor_actor::child* supervisor_actor::find(shard_id shard) {
+  const auto it = std::ranges::find(children_, shard, &child::shard);
+  return it == children_.end() ? nullptr : &*it;
+}
+
+void supervisor_actor::start(child& c) {
+  c.host = spawn<shard_host>(c.shard, &environment_, caf::actor_cast<caf::actor>(this),
+                             c.rules.poisoned());
+  monitor(c.host);
+  environment_.router->set(c.shard, c.host);
+}
+
+void supervisor_actor::on_failed(const shard_failed& m) {
+  auto* c = find(m.shard);
+  if (c == nullptr || !c->host) return;
+  c->host = nullptr;
+  environment_.router->set(m.shard, nullptr);
+  const auto verdict = c->rules.on_failure(m.why, environment_.clock->steady());
+  c->given_up = !verdict.restart;
+  environment_.board->failed(m.shard, m.why.reason, c->given_up);
+  log::write(verdict.restart ? log::level::warn : log::level::error, "entity",
+             verdict.restart ? "shard_restarts" : "shard_given_up",
+             {{"shard", m.shard},
+              {"reason", m.why.reason},
+              {"entity", to_string(m.why.entity)},
+              {"source", m.why.input.source},
+              {"place", m.why.input.place},
+              {"quarantined", verdict.quarantined},
+              {"after_ms", verdict.after.count()},
+              {"alert", verdict.alert}});
+  if (verdict.restart && lease_ && !stopping_)
+    delayed_send(this, verdict.after, restart_atom_v, m.shard.value());
+  stop_when_empty();
+}
+
+void supervisor_actor::on_restart(shard_id shard) {
+  auto* c = find(shard);
+  if (c != nullptr && !c->host && !c->given_up && lease_ && !stopping_) start(*c);
+}
+
+void supervisor_actor::on_lease(bool valid) {
+  lease_ = valid;
+  for (auto& c : children_) {
+    if (valid)
+      on_restart(c.shard);
+    else if (c.host)
+      send(c.host, shard_call{std::make_shared<std::function<void(shard_machine&)>>(
+                       [](shard_machine& s) { s.on_lease_lost(); })});
+  }
+}
+
+void supervisor_actor::on_stop() {
+  stopping_ = true;
+  for (auto& c : children_)
+    if (c.host)
+      send(c.host, shard_call{std::make_shared<std::function<void(shard_machine&)>>(
+                       [](shard_machine& s) { s.on_drain(); })});
+  stop_when_empty();
+}
+
+void supervisor_actor::on_down(const caf::down_msg& m) {
+  for (auto& c : children_)
+    if (c.host && c.host.address() == m.source) {
+      c.host = nullptr;
+      environment_.router->set(c.shard, nullptr);
+    }
+  stop_when_empty();
+}
+
+void supervisor_actor::stop_when_empty() {
+  if (stopping_ &&
+      std::ranges::none_of(children_, [](const child& c) { return static_cast<bool>(c.host); }))
+    quit();
+}
+
+}  // namespace troupe
