@@ -65,8 +65,9 @@ class stop_signals {
 /// Everything that a running node consists of, in the order in which it is made; it goes the other way round.
 class node {
  public:
-  node(const settings& all, const stop_signals& signals)
+  node(const settings& all, const catalog& things, const stop_signals& signals)
       : all_(all),
+        things_(things),
         signals_(signals),
         router_(all.cluster.shards),
         board_(all.cluster.shards),
@@ -147,8 +148,7 @@ class node {
   }
 
   void prepare_topics() {
-    const auto things = make_catalog(all_.market);
-    patiently("Kafka", [&] { ensure_topics(things, all_); });
+    patiently("Kafka", [&] { ensure_topics(things_, all_); });
   }
 
   void join() {
@@ -184,9 +184,9 @@ class node {
       const auto problems = store_->verify();
       if (!problems.empty()) throw store::unavailable_error(problems.front());
     });
-    ingress_ = std::make_unique<bridge::kafka_ingress>(bridge_ingress_options(all_, make_catalog(all_.market)));
+    ingress_ = std::make_unique<bridge::kafka_ingress>(bridge_ingress_options(all_, things_));
     egress_ = std::make_unique<bridge::kafka_egress>(bridge_egress_options(all_, [this] { return lease_valid(); }));
-    environment_.setup = {make_catalog(all_.market), limits_of(all_.cluster), [this](const entity_id& id) { return shard_of(id); }};
+    environment_.setup = {things_, limits_of(all_.cluster), [this](const entity_id& id) { return shard_of(id); }};
     environment_.store = store_.get();
     environment_.ingress = ingress_.get();
     environment_.egress = egress_.get();
@@ -238,6 +238,7 @@ class node {
   }
 
   const settings& all_;
+  const catalog& things_;
   const stop_signals& signals_;
   system_clock_source clock_;
   metrics::registry metrics_;
@@ -268,10 +269,10 @@ class node {
 
 }  // namespace
 
-int run_node(const settings& all) {
+void run_node(const settings& all, const catalog& things) {
   const stop_signals signals;
   try {
-    node n(all, signals);
+    node n(all, things, signals);
     const int code = n.run();
     // The actor system's own end waits for every actor; nothing is left that could need that.
     std::cout.flush();

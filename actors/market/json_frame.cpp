@@ -78,9 +78,9 @@ constexpr bool is_letter(std::uint64_t name) {
 }
 
 std::string_view token_of(od::value& v) {
-  const auto token = v.raw_json_token();
-  const auto last = token.find_last_not_of(" \t\r\n");
-  return token.substr(0, last + 1);
+  auto token = v.raw_json_token();
+  while (!token.empty() && static_cast<unsigned char>(token.back()) <= ' ') token.remove_suffix(1);
+  return token;
 }
 
 bool read_letters(od::object object, letter_table& letters, letter_table* inner);

@@ -29,9 +29,9 @@ bool all_digits(std::uint64_t word) {
 
 /// Value of eight digits: neighbours are joined to pairs, pairs to fours, fours to all eight.
 std::int64_t value_of_eight(std::uint64_t word) {
-  word = (word & 0x0F0F0F0F0F0F0F0F) * (10 + (1 << 8)) >> 8;
-  word = (word & 0x00FF00FF00FF00FF) * (100 + (1 << 16)) >> 16;
-  word = (word & 0x0000FFFF0000FFFF) * (10'000 + (std::uint64_t{1} << 32)) >> 32;
+  word = (word & 0x0F0F0F0F0F0F0F0F) * (1 + (10 << 8)) >> 8;
+  word = (word & 0x00FF00FF00FF00FF) * (1 + (100 << 16)) >> 16;
+  word = (word & 0x0000FFFF0000FFFF) * (1 + (std::uint64_t{10'000} << 32)) >> 32;
   return static_cast<std::int64_t>(word);
 }
 

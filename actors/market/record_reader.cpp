@@ -16,6 +16,8 @@ using refusal = decode_refusal;
 constexpr std::int64_t micros_from = 100'000'000'000'000;
 /// A bar's or ticker's volume may be this many times the largest size.
 constexpr std::int64_t volume_factor = 1'000'000;
+/// Trades of one bar or ticker.
+constexpr std::int64_t trades_max = 1'000'000'000'000'000;
 constexpr std::size_t detail_bytes_max = 64;
 
 constexpr char lower(char c) {
@@ -107,14 +109,16 @@ class field_converter {
     if (millis < 0 || millis >= micros_from) refuse(refusal::time_out_of_range, name);
     return failed() ? 0 : bounded_time(millis * 1000, name);
   }
-  std::int64_t count(std::string_view token, std::string_view name) {
+  std::int64_t id(std::string_view token, std::string_view name) {
     const auto read = read_integer(token);
     check(token, read.error, name, refusal::bad_field);
     if (read.value < 0) refuse(refusal::bad_field, name);
     return read.value;
   }
-  std::int64_t optional_count(std::string_view token, std::string_view name, std::int64_t absent) {
-    return token.empty() ? absent : count(token, name);
+  std::int64_t trades(std::string_view token, std::string_view name) {
+    const auto n = id(token, name);
+    require(n <= trades_max, name);
+    return n;
   }
   period length(std::string_view token, std::string_view name) {
     const auto found = is_text(token) ? parse_period(unquoted(token)) : std::nullopt;
@@ -183,12 +187,16 @@ void check_bar(field_converter& to, const market_event& e, const ohlcv& x, std::
 
 using own_reader = decode_result (*)(const json_frame&, field_converter&, market_event&, ohlcv&);
 
+std::int64_t own_id(const json_frame& f, field_converter& to) {
+  return f[word::id].empty() ? market_event::no_id : to.id(f[word::id], "id");
+}
+
 decode_result own_trade(const json_frame& f, field_converter& to, market_event& e, ohlcv&) {
   e.kind = event_kind::trade;
   e.time = to.micros(f[word::time], "time");
   e.price = to.price(f[word::price], "price");
   e.size = to.size(f[word::size], "size", 1);
-  e.id = to.optional_count(f[word::id], "id", market_event::no_id);
+  e.id = own_id(f, to);
   return to.result();
 }
 
@@ -203,7 +211,7 @@ decode_result own_quote(const json_frame& f, field_converter& to, market_event& 
   if (ask) read_side(to, f[word::ask], f[word::ask_size], "ask", "ask_size", e.ask, e.ask_size);
   e.flags = static_cast<std::uint8_t>((bid ? market_event::has_bid : 0) |
                                       (ask ? market_event::has_ask : 0));
-  e.id = to.optional_count(f[word::id], "id", market_event::no_id);
+  e.id = own_id(f, to);
   return to.result();
 }
 
@@ -217,7 +225,7 @@ decode_result own_bar(const json_frame& f, field_converter& to, market_event& e,
   x.low = to.price(f[word::low], "low");
   x.close = to.price(f[word::close], "close");
   x.volume = to.volume(f[word::volume], "volume");
-  x.trades = to.optional_count(f[word::trades], "trades", 0);
+  x.trades = f[word::trades].empty() ? 0 : to.trades(f[word::trades], "trades");
   check_bar(to, e, x, "time", "high", "low");
   return to.result();
 }
@@ -234,7 +242,7 @@ decode_result binance_trade(const letter_table& f, field_converter& to, market_e
   e.time = to.millis_or_micros(f[letter('T')], "T");
   e.price = to.price(f[letter('p')], "p");
   e.size = to.size(f[letter('q')], "q", 1);
-  e.id = to.count(f[letter('t')], "t");
+  e.id = to.id(f[letter('t')], "t");
   return to.result();
 }
 
@@ -248,7 +256,7 @@ decode_result binance_book_ticker(const letter_table& f, field_converter& to,
   read_side(to, f[letter('b')], f[letter('B')], "b", "B", e.price, e.size);
   read_side(to, f[letter('a')], f[letter('A')], "a", "A", e.ask, e.ask_size);
   e.flags = market_event::has_bid | market_event::has_ask;
-  e.id = to.count(f[letter('u')], "u");
+  e.id = to.id(f[letter('u')], "u");
   return to.result();
 }
 
@@ -264,7 +272,7 @@ decode_result binance_ticker(const letter_table& f, field_converter& to, market_
   x.close = to.price(f[letter('c')], "c");
   x.volume = to.volume(f[letter('v')], "v");
   x.quote_volume = to.volume(f[letter('q')], "q");
-  x.trades = to.count(f[letter('n')], "n");
+  x.trades = to.trades(f[letter('n')], "n");
   return to.result();
 }
 
@@ -278,7 +286,7 @@ decode_result binance_kline(const letter_table& k, field_converter& to, market_e
   x.low = to.price(k[letter('l')], "k.l");
   x.close = to.price(k[letter('c')], "k.c");
   x.volume = to.volume(k[letter('v')], "k.v");
-  x.trades = to.count(k[letter('n')], "k.n");
+  x.trades = to.trades(k[letter('n')], "k.n");
   e.flags = to.truth(k[letter('x')], "k.x") ? 0 : market_event::forming;
   check_bar(to, e, x, "k.t", "k.h", "k.l");
   return to.result();

@@ -39,6 +39,13 @@ price_bar ready_made(const market_event& e, const ohlcv& x) {
   return {x.volume, e.time, x.open, x.high, x.low, x.close, x.trades, 0, 0};
 }
 
+indicators::bar_input input_of(const price_bar& b) {
+  const auto volume = static_cast<double>(b.volume) / static_cast<double>(fixed::scale);
+  return {
+      b.open.to_double(),      b.high.to_double(), b.low.to_double(), b.close.to_double(), volume,
+      from_micros(b.open_time)};
+}
+
 wide saturating_add(wide sum, fixed price, fixed size) {
   wide total;
   const auto product = wide{price.raw()} * size.raw();
@@ -164,7 +171,7 @@ void symbol::close(period_state& of, const price_bar& closed, symbol_listener& o
   thread_local std::vector<double> values;  // Memory only: every value is written below.
   values.resize(rules_->indicators.names().size());
   of.last_closed = closed.open_time;
-  of.indicators.update(indicator_bar_of(closed), values);
+  of.indicators.update(input_of(closed), values);
   out.bar_closed(of.length, closed, values);
 }
 

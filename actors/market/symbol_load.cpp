@@ -11,7 +11,7 @@ namespace {
 using json = nlohmann::json;
 
 constexpr std::int64_t count_max = std::int64_t{1} << 58;  // Sums of all counters fit.
-constexpr wide notional_max = ((wide{1} << 126) - 1) / fixed::scale;
+constexpr wide wide_max = ((wide{1} << 126) - 1) * 2 + 1;
 
 [[noreturn]] void damaged(const std::string& what) {
   throw bad_state("symbol: " + what);
@@ -189,7 +189,7 @@ class symbol_loader {
     const auto rest = count_at(in, "notional_rest");
     const auto notional = wide_at(in, "notional");
     require(rest < fixed::scale, "notional_rest is out of range");
-    require(notional < notional_max, "notional is out of range");
+    require(notional <= (wide_max - rest) / fixed::scale, "notional is out of range");
     to_.session_ = session_state{bar_from(in), notional * fixed::scale + rest};
     require(floor_to(to_.session_->day.open_time, day_micros) == to_.session_->day.open_time,
             "session does not begin with a day");

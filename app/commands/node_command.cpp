@@ -1,5 +1,6 @@
 #include <iostream>
 
+#include "app/catalog.hpp"
 #include "app/commands/commands.hpp"
 #include "app/node.hpp"
 #include "runtime/base/log.hpp"
@@ -32,7 +33,7 @@ int run(const std::string& file) {
   const auto all = load_settings(file);
   if (!all) return exit_failed;
   set_log(all->node.log);
-  return run_node(*all);
+  run_node(*all, make_catalog(all->market));
 }
 
 }  // namespace
