@@ -4,7 +4,8 @@
 
 #include "actors/market/indicators/window.hpp"
 
-/// Averages of the close. Each kernel's first value comes at bar `lookback()` (from 0), as in TA-Lib.
+/// Averages of the close. Each kernel's first value comes at bar `lookback()` (from 0), as in
+/// TA-Lib.
 namespace troupe::market::indicators {
 
 /// Simple moving average.
@@ -140,7 +141,8 @@ struct trix {
   void fields(auto& s, auto*, auto& v) const { average.fields(s, v); }
 };
 
-/// Kaufman's adaptive average: its pace goes from that of a 30-bar EMA (noise) to that of a 2-bar one (trend).
+/// Kaufman's adaptive average: its pace goes from that of a 30-bar EMA (noise) to that of a 2-bar
+/// one (trend).
 struct kama {
   static constexpr std::size_t outputs = 1;
   std::uint32_t period;

@@ -42,62 +42,125 @@ struct definition {
   enum class relation { free, less, at_most } first_two = relation::free;
 };
 
-std::uint32_t n(double x) { return static_cast<std::uint32_t>(x); }
-exponential_average smooth(double x) { return exponential_average(n(x)); }
+std::uint32_t n(double x) {
+  return static_cast<std::uint32_t>(x);
+}
+exponential_average smooth(double x) {
+  return exponential_average(n(x));
+}
 
 std::vector<definition> make_definitions() {
   using enum definition::relation;
   const std::vector<parameter> fast_slow{named_period("fast", 12), named_period("slow", 26, 2)};
   auto fast_slow_signal = fast_slow;
   fast_slow_signal.push_back(named_period("signal", 9));
-  const auto k_slow_d = std::vector<parameter>{
-      named_period("k", 5), named_period("slow", 3), named_period("d", 3)};
-  const auto period_k_d = std::vector<parameter>{
-      named_period("period", 14, 2), named_period("k", 5), named_period("d", 3)};
+  const auto k_slow_d =
+      std::vector<parameter>{named_period("k", 5), named_period("slow", 3), named_period("d", 3)};
+  const auto period_k_d = std::vector<parameter>{named_period("period", 14, 2),
+                                                 named_period("k", 5), named_period("d", 3)};
   const auto steps =
       std::vector<parameter>{decimal("acceleration", 0.02, 1), decimal("maximum", 0.2, 1)};
   return {
       {"sma", {period(30)}, {"sma"}, [](const numbers& p) -> any_kernel { return sma{{n(p[0])}}; }},
-      {"ema", {period(30)}, {"ema"}, [](const numbers& p) -> any_kernel { return ema{smooth(p[0])}; }},
+      {"ema",
+       {period(30)},
+       {"ema"},
+       [](const numbers& p) -> any_kernel { return ema{smooth(p[0])}; }},
       {"wma", {period(30)}, {"wma"}, [](const numbers& p) -> any_kernel { return wma{n(p[0])}; }},
-      {"dema", {period(30)}, {"dema"}, [](const numbers& p) -> any_kernel { return dema{smooth(p[0])}; }},
-      {"tema", {period(30)}, {"tema"}, [](const numbers& p) -> any_kernel { return tema{{smooth(p[0])}}; }},
-      {"trix", {period(30)}, {"trix"}, [](const numbers& p) -> any_kernel { return trix{{smooth(p[0])}}; }},
-      {"kama", {period(30, 2)}, {"kama"}, [](const numbers& p) -> any_kernel { return kama{n(p[0])}; }},
-      {"rsi", {period(14, 2)}, {"rsi"},
+      {"dema",
+       {period(30)},
+       {"dema"},
+       [](const numbers& p) -> any_kernel { return dema{smooth(p[0])}; }},
+      {"tema",
+       {period(30)},
+       {"tema"},
+       [](const numbers& p) -> any_kernel { return tema{{smooth(p[0])}}; }},
+      {"trix",
+       {period(30)},
+       {"trix"},
+       [](const numbers& p) -> any_kernel { return trix{{smooth(p[0])}}; }},
+      {"kama",
+       {period(30, 2)},
+       {"kama"},
+       [](const numbers& p) -> any_kernel { return kama{n(p[0])}; }},
+      {"rsi",
+       {period(14, 2)},
+       {"rsi"},
        [](const numbers& p) -> any_kernel { return rsi{relative_strength(n(p[0]))}; }},
-      {"macd", fast_slow_signal, {"macd", "macd_signal", "macd_hist"},
+      {"macd",
+       fast_slow_signal,
+       {"macd", "macd_signal", "macd_hist"},
        [](const numbers& p) -> any_kernel {
-         return macd{{smooth(p[0]), smooth(p[1])}, smooth(p[2])};
+         return macd{smooth(p[0]), smooth(p[1]), smooth(p[2])};
        },
        less},
-      {"ppo", fast_slow, {"ppo"},
-       [](const numbers& p) -> any_kernel { return ppo{{smooth(p[0]), smooth(p[1])}}; }, less},
+      {"ppo",
+       fast_slow,
+       {"ppo"},
+       [](const numbers& p) -> any_kernel {
+         return ppo{smooth(p[0]), smooth(p[1])};
+       },
+       less},
       {"roc", {period(10)}, {"roc"}, [](const numbers& p) -> any_kernel { return roc{{n(p[0])}}; }},
       {"mom", {period(10)}, {"mom"}, [](const numbers& p) -> any_kernel { return mom{{n(p[0])}}; }},
-      {"stoch", k_slow_d, {"stoch_k", "stoch_d"},
-       [](const numbers& p) -> any_kernel { return stoch{{n(p[0])}, {n(p[1])}, {n(p[2])}}; }},
-      {"stochrsi", period_k_d, {"stochrsi_k", "stochrsi_d"},
+      {"stoch",
+       k_slow_d,
+       {"stoch_k", "stoch_d"},
+       [](const numbers& p) -> any_kernel {
+         return stoch{{n(p[0])}, {n(p[1])}, {n(p[2])}};
+       }},
+      {"stochrsi",
+       period_k_d,
+       {"stochrsi_k", "stochrsi_d"},
        [](const numbers& p) -> any_kernel {
          return stochrsi{relative_strength(n(p[0])), {n(p[1])}, {n(p[2])}};
        }},
-      {"willr", {period(14, 2)}, {"willr"}, [](const numbers& p) -> any_kernel { return willr{{n(p[0])}}; }},
-      {"cci", {period(14, 2)}, {"cci"}, [](const numbers& p) -> any_kernel { return cci{n(p[0])}; }},
-      {"stddev", {period(5, 2)}, {"stddev"},
+      {"willr",
+       {period(14, 2)},
+       {"willr"},
+       [](const numbers& p) -> any_kernel { return willr{{n(p[0])}}; }},
+      {"cci",
+       {period(14, 2)},
+       {"cci"},
+       [](const numbers& p) -> any_kernel { return cci{n(p[0])}; }},
+      {"stddev",
+       {period(5, 2)},
+       {"stddev"},
        [](const numbers& p) -> any_kernel { return stddev{{n(p[0])}}; }},
-      {"bbands", {period(20, 2), decimal("deviations", 2, 100)}, {"bb_upper", "bb_middle", "bb_lower"},
-       [](const numbers& p) -> any_kernel { return bbands{{n(p[0])}, p[1]}; }},
-      {"atr", {period(14)}, {"atr"},
+      {"bbands",
+       {period(20, 2), decimal("deviations", 2, 100)},
+       {"bb_upper", "bb_middle", "bb_lower"},
+       [](const numbers& p) -> any_kernel {
+         return bbands{{n(p[0])}, p[1]};
+       }},
+      {"atr",
+       {period(14)},
+       {"atr"},
        [](const numbers& p) -> any_kernel { return atr{average_true_range(n(p[0]))}; }},
-      {"natr", {period(14, 2)}, {"natr"},
+      {"natr",
+       {period(14, 2)},
+       {"natr"},
        [](const numbers& p) -> any_kernel { return natr{average_true_range(n(p[0]))}; }},
-      {"adx", {period(14, 2)}, {"adx", "plus_di", "minus_di"},
+      {"adx",
+       {period(14, 2)},
+       {"adx", "plus_di", "minus_di"},
        [](const numbers& p) -> any_kernel { return adx{n(p[0])}; }},
-      {"sar", steps, {"sar"}, [](const numbers& p) -> any_kernel { return sar{p[0], p[1]}; }, at_most},
-      {"aroon", {period(14, 2)}, {"aroon_up", "aroon_down"},
+      {"sar",
+       steps,
+       {"sar"},
+       [](const numbers& p) -> any_kernel {
+         return sar{p[0], p[1]};
+       },
+       at_most},
+      {"aroon",
+       {period(14, 2)},
+       {"aroon_up", "aroon_down"},
        [](const numbers& p) -> any_kernel { return aroon{n(p[0])}; }},
       {"obv", {}, {"obv"}, [](const numbers&) -> any_kernel { return obv{}; }},
-      {"mfi", {period(14, 2)}, {"mfi"}, [](const numbers& p) -> any_kernel { return mfi{n(p[0])}; }},
+      {"mfi",
+       {period(14, 2)},
+       {"mfi"},
+       [](const numbers& p) -> any_kernel { return mfi{n(p[0])}; }},
       {"vwap", {}, {"vwap"}, [](const numbers&) -> any_kernel { return vwap{}; }},
   };
 }
@@ -108,8 +171,8 @@ const std::vector<definition>& definitions() {
 }
 
 std::string shortest(double x) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, x).ptr};
+  char text[64];
+  return {text, std::to_chars(text, text + sizeof text, x, std::chars_format::fixed).ptr};
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -241,19 +304,18 @@ parsed_indicator build(const definition& d, const numbers& values) {
 
 }  // namespace
 
-parsed_indicator parse_indicator(std::string_view text, std::vector<std::string>& violations) {
-  complaint wrong;
-  parsed_indicator result;
+parsed_indicator parse_indicator(std::string_view text, std::vector<std::string>& wrong) {
   const auto parts = split(text);
-  const auto* const d = parts ? find_definition(parts->name) : nullptr;
-  if (!parts)
+  if (!parts) {
     wrong.push_back("expected name or name(number, ...)");
-  else if (d == nullptr)
+    return {};
+  }
+  const auto* const d = find_definition(parts->name);
+  if (d == nullptr) {
     wrong.push_back("unknown indicator; known are " + known_names());
-  else
-    result = build(*d, values_of(*d, *parts, wrong));
-  for (const auto& what : wrong) violations.push_back('"' + std::string(text) + "\": " + what);
-  return result;
+    return {};
+  }
+  return build(*d, values_of(*d, *parts, wrong));
 }
 
 }  // namespace troupe::market::indicators

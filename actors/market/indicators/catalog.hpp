@@ -12,9 +12,9 @@
 
 namespace troupe::market::indicators {
 
-using any_kernel = std::variant<sma, ema, wma, dema, tema, trix, kama, rsi, macd, ppo, roc, mom, stoch,
-                                stochrsi, willr, cci, stddev, bbands, atr, natr, adx, sar, aroon, obv,
-                                mfi, vwap>;
+using any_kernel =
+    std::variant<sma, ema, wma, dema, tema, trix, kama, rsi, macd, ppo, roc, mom, stoch, stochrsi,
+                 willr, cci, stddev, bbands, atr, natr, adx, sar, aroon, obv, mfi, vwap>;
 
 /// One indicator as an operator asked for it.
 struct parsed_indicator {
@@ -23,8 +23,8 @@ struct parsed_indicator {
   any_kernel kernel;
 };
 
-/// Reads `name` (with TA-Lib's default parameters) or `name(number, ...)`. Appends to `violations` what is wrong with it
-/// and what would be right; returns a result of no meaning then.
-parsed_indicator parse_indicator(std::string_view text, std::vector<std::string>& violations);
+/// Reads `name` (with TA-Lib's default parameters) or `name(number, ...)`. Appends to `wrong` what
+/// is wrong with it and what would be right; the result means nothing then.
+parsed_indicator parse_indicator(std::string_view text, std::vector<std::string>& wrong);
 
 }  // namespace troupe::market::indicators

@@ -6,17 +6,17 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <type_traits>
-#include <unordered_set>
 #include <utility>
 
 #include "runtime/base/ensure.hpp"
 #include "runtime/entity/entity.hpp"
 
-namespace troupe::market::indicators {
+namespace troupe::market {
 
 namespace {
 
-/// The state is a plain aggregate of numbers, all zero at first, copied with the memory that holds it.
+/// The state is a plain aggregate of numbers, all zero at first, copied with the memory that holds
+/// it.
 template <class Kernel>
 auto& state_at(std::byte* memory) {
   using state = typename Kernel::state;
@@ -64,7 +64,8 @@ constexpr double magnitude_max = 1e60;
 
 class state_reader {
  public:
-  state_reader(const nlohmann::json& saved, std::string name) : saved_(saved), name_(std::move(name)) {
+  state_reader(const nlohmann::json& saved, std::string name)
+      : saved_(saved), name_(std::move(name)) {
     if (!saved.is_array()) damaged("is not an array");
   }
 
@@ -84,7 +85,8 @@ class state_reader {
     for (std::size_t i = 0; i < size; ++i) number(x[i]);
   }
   void end() {
-    if (at_ != saved_.size()) damaged("has " + std::to_string(saved_.size()) + " numbers, not " + std::to_string(at_));
+    if (at_ != saved_.size())
+      damaged("has " + std::to_string(saved_.size()) + " numbers, not " + std::to_string(at_));
   }
 
  private:
@@ -101,69 +103,35 @@ class state_reader {
   std::size_t at_ = 0;
 };
 
-void hash_into(std::uint32_t& hash, std::string_view text) {  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16'777'619U;
+bool within(double x, double least, double most) {
+  return x >= least && x <= most;
 }
-
-bool within(double x, double least, double most) { return x >= least && x <= most; }
 
 }  // namespace
 
-indicator_list::parsed indicator_list::parse(std::span<const std::string> texts) {
-  parsed result;
-  std::vector<parsed_indicator> all;
-  std::unordered_set<std::string> seen;
-  if (texts.size() > length_max)
-    result.violations.push_back("at most " + std::to_string(length_max) + " indicators, got " +
-                                std::to_string(texts.size()));
-  for (const auto& text : texts) {
-    const auto before = result.violations.size();
-    all.push_back(parse_indicator(text, result.violations));
-    if (result.violations.size() == before && !seen.insert(all.back().text).second)
-      result.violations.push_back('"' + text + "\": " + all.back().text + " is listed twice");
-  }
-  if (result.violations.empty()) result.list.reset(new indicator_list(std::move(all)));
-  return result;
-}
-
-indicator_list::indicator_list(std::vector<parsed_indicator> all) : fingerprint_(2'166'136'261U) {
-  for (auto& one : all) {
-    const auto [size, cells] = std::visit(
-        []<class K>(const K& k) { return std::pair(sizeof(typename K::state), k.cells()); }, one.kernel);
-    const auto offset = bytes_;
-    const auto cells_at = offset + (size + alignof(double) - 1) / alignof(double) * alignof(double);
-    entries_.push_back({one.kernel, static_cast<std::uint32_t>(offset),
-                        static_cast<std::uint32_t>(cells_at), static_cast<std::uint32_t>(names_.size())});
-    bytes_ = cells_at + cells * sizeof(double);
-    std::move(one.names.begin(), one.names.end(), std::back_inserter(names_));
-    hash_into(fingerprint_, one.text + ';');
-  }
-}
-
-bool is_usable(const bar_input& bar) {
+bool is_usable(const indicators::bar_input& bar) {
   for (const double price : {bar.open, bar.high, bar.low, bar.close})
     if (!within(price, 1e-12, 1e12)) return false;
   return within(bar.volume, 0, 1e18);
 }
 
 // Every state starts as zeros.
-indicator_set::indicator_set(std::shared_ptr<const indicator_list> list)
-    : list_(std::move(list)), memory_(list_->bytes_) {}
+indicator_set::indicator_set(const indicator_plan& plan) : plan_(plan), memory_(plan.all_->bytes) {}
 
-bool indicator_set::update(const bar_input& bar, std::span<double> out) {
+bool indicator_set::update(const indicators::bar_input& bar, std::span<double> out) {
   ensure(out.size() == names().size());
   if (!is_usable(bar)) [[unlikely]] {
-    std::fill(out.begin(), out.end(), none);
+    std::fill(out.begin(), out.end(), indicators::none);
     return false;
   }
-  for (const auto& e : list_->entries_) {
+  for (const auto& e : plan_.all_->entries) {
     auto* const cells = reinterpret_cast<double*>(memory_.data() + e.cells);
     std::visit(
         [&]<class K>(const K& kernel) {
-          auto& state = state_at<K>(memory_.data() + e.offset);
+          auto& state = state_at<K>(memory_.data() + e.state);
           const auto values = kernel.update(state, cells, bar);
           for (std::size_t i = 0; i < values.size(); ++i)
-            out[e.first + i] = std::isfinite(values[i]) ? values[i] : none;
+            out[e.first + i] = std::isfinite(values[i]) ? values[i] : indicators::none;
         },
         e.kernel);
   }
@@ -171,14 +139,14 @@ bool indicator_set::update(const bar_input& bar, std::span<double> out) {
 }
 
 void indicator_set::save(std::string& out) const {
-  out += "[[" + std::to_string(list_->fingerprint_) + ']';
-  for (const auto& e : list_->entries_) {
+  out += "[[" + std::to_string(plan_.all_->fingerprint) + ']';
+  for (const auto& e : plan_.all_->entries) {
     const auto* const cells = reinterpret_cast<const double*>(memory_.data() + e.cells);
     out += ',';
     state_writer writer(out);
     std::visit(
         [&]<class K>(const K& kernel) {
-          kernel.fields(state_at<K>(memory_.data() + e.offset), cells, writer);
+          kernel.fields(state_at<K>(memory_.data() + e.state), cells, writer);
         },
         e.kernel);
     writer.end();
@@ -187,10 +155,10 @@ void indicator_set::save(std::string& out) const {
 }
 
 void indicator_set::load(const nlohmann::json& saved) {
-  const auto& entries = list_->entries_;
+  const auto& entries = plan_.all_->entries;
   if (!saved.is_array() || saved.size() != entries.size() + 1)
     throw bad_state("indicator state is not an array of " + std::to_string(entries.size() + 1));
-  if (saved[0] != nlohmann::json::array({list_->fingerprint_}))
+  if (saved[0] != nlohmann::json::array({plan_.all_->fingerprint}))
     throw bad_state("indicator state was saved for another list of indicators");
   std::vector<std::byte> memory(memory_.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -199,7 +167,7 @@ void indicator_set::load(const nlohmann::json& saved) {
     state_reader reader(saved[i + 1], names()[e.first]);
     std::visit(
         [&]<class K>(const K& kernel) {
-          kernel.fields(state_at<K>(memory.data() + e.offset), cells, reader);
+          kernel.fields(state_at<K>(memory.data() + e.state), cells, reader);
         },
         e.kernel);
     reader.end();
@@ -207,4 +175,4 @@ void indicator_set::load(const nlohmann::json& saved) {
   memory_ = std::move(memory);
 }
 
-}  // namespace troupe::market::indicators
+}  // namespace troupe::market

@@ -63,9 +63,40 @@ struct rsi {
   void fields(auto& s, auto*, auto& v) const { strength.fields(s, v); }
 };
 
-/// A fast and a slow EMA that get their first value at the same bar, the slow one's: the fast seed is the mean of the
-/// `fast` closes before it. Requires: fast < slow.
-struct average_pair {
+/// Fast EMA - slow EMA (line), its EMA (signal), and line - signal; all from the signal's first
+/// bar. Both EMAs get their first value at the same bar, the slow one's: the fast seed is the mean
+/// of the `fast` closes before it. Requires: fast < slow.
+struct macd {
+  static constexpr std::size_t outputs = 3;
+  exponential_average fast;
+  exponential_average slow;
+  exponential_average signal;
+
+  struct state {
+    exponential_average::state fast;
+    exponential_average::state slow;
+    exponential_average::state signal;
+  };
+
+  std::size_t cells() const { return 0; }
+  std::array<double, 3> update(state& s, double*, const bar_input& bar) const {
+    if (s.slow.seen >= slow.period - fast.period) fast.update(s.fast, bar.close);
+    if (!slow.update(s.slow, bar.close)) return {none, none, none};
+    const double line = s.fast.value - s.slow.value;
+    if (!signal.update(s.signal, line)) return {none, none, none};
+    return {line, s.signal.value, line - s.signal.value};
+  }
+  void fields(auto& s, auto*, auto& v) const {
+    fast.fields(s.fast, v);
+    slow.fields(s.slow, v);
+    signal.fields(s.signal, v);
+  }
+};
+
+/// Distance of a fast EMA from a slow one, in percent of the slow one; unlike those of `macd` each
+/// is seeded with the first closes there are. Requires: fast < slow.
+struct ppo {
+  static constexpr std::size_t outputs = 1;
   exponential_average fast;
   exponential_average slow;
 
@@ -74,53 +105,17 @@ struct average_pair {
     exponential_average::state slow;
   };
 
-  bool update(state& s, double x) const {
-    if (s.slow.seen >= slow.period - fast.period) fast.update(s.fast, x);
-    return slow.update(s.slow, x);
-  }
-  void fields(auto& s, auto& v) const {
-    fast.fields(s.fast, v);
-    slow.fields(s.slow, v);
-  }
-};
-
-/// Fast EMA - slow EMA (line), its EMA (signal), and line - signal; all from the signal's first bar.
-struct macd {
-  static constexpr std::size_t outputs = 3;
-  average_pair averages;
-  exponential_average signal;
-
-  struct state {
-    average_pair::state averages;
-    exponential_average::state signal;
-  };
-
-  std::size_t cells() const { return 0; }
-  std::array<double, 3> update(state& s, double*, const bar_input& bar) const {
-    if (!averages.update(s.averages, bar.close)) return {none, none, none};
-    const double line = s.averages.fast.value - s.averages.slow.value;
-    if (!signal.update(s.signal, line)) return {none, none, none};
-    return {line, s.signal.value, line - s.signal.value};
-  }
-  void fields(auto& s, auto*, auto& v) const {
-    averages.fields(s.averages, v);
-    signal.fields(s.signal, v);
-  }
-};
-
-/// Distance of a fast EMA from a slow one, in percent of the slow one.
-struct ppo {
-  static constexpr std::size_t outputs = 1;
-  average_pair averages;
-  using state = average_pair::state;
-
   std::size_t cells() const { return 0; }
   std::array<double, 1> update(state& s, double*, const bar_input& bar) const {
-    if (!averages.update(s, bar.close)) return {none};
+    fast.update(s.fast, bar.close);
+    if (!slow.update(s.slow, bar.close)) return {none};
     if (s.slow.value == 0) return {0};
     return {(s.fast.value - s.slow.value) / s.slow.value * 100.0};
   }
-  void fields(auto& s, auto*, auto& v) const { averages.fields(s, v); }
+  void fields(auto& s, auto*, auto& v) const {
+    fast.fields(s.fast, v);
+    slow.fields(s.slow, v);
+  }
 };
 
 /// The close `period` bars ago.
@@ -186,7 +181,8 @@ inline double percent_of_range(double x, const moving_range::extremes& range) {
   return width != 0 ? (x - range.lowest) / width * 100.0 : 0;
 }
 
-/// Slow stochastic with simple averages: K smooths the raw figure, D smooths K; both from D's first bar.
+/// Slow stochastic with simple averages: K smooths the raw figure, D smooths K; both from D's first
+/// bar.
 struct stoch {
   static constexpr std::size_t outputs = 2;
   moving_range range;
@@ -262,7 +258,8 @@ struct willr {
   void fields(auto& s, auto* ring, auto& v) const { range.fields(s, ring, v); }
 };
 
-/// Commodity channel index: how many mean deviations the typical price is off its average, times 1 / 0.015.
+/// Commodity channel index: how many mean deviations the typical price is off its average, times 1
+/// / 0.015.
 struct cci {
   static constexpr std::size_t outputs = 1;
   std::uint32_t period;

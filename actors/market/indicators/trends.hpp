@@ -135,7 +135,8 @@ struct adx {
     return {strength(s), share(s.plus, s.range), share(s.minus, s.range)};
   }
   void fields(auto& s, auto*, auto& v) const {
-    for (auto* x : {&s.high, &s.low, &s.close, &s.plus, &s.minus, &s.range, &s.strength}) v.number(*x);
+    for (auto* x : {&s.high, &s.low, &s.close, &s.plus, &s.minus, &s.range, &s.strength})
+      v.number(*x);
     v.count(s.seen, 2 * period);
   }
 
@@ -247,8 +248,8 @@ struct sar {
   }
 };
 
-/// Aroon up and down: how recent, 100 to 0, the highest high and the lowest low of `period` + 1 bars are; of equal ones
-/// the newest counts.
+/// Aroon up and down: how recent, 100 to 0, the highest high and the lowest low of `period` + 1
+/// bars are; of equal ones the newest counts.
 struct aroon {
   static constexpr std::size_t outputs = 2;
   std::uint32_t period;
@@ -285,8 +286,8 @@ struct aroon {
     const std::uint32_t age = now >= place ? now - place : now + period + 1 - place;
     return 100.0 * (period - age) / period;
   }
-  /// Puts x into the ring and sets `best` to the newest of the best. Only when the best has just left, or at the very
-  /// first bar, the whole ring is searched.
+  /// Puts x into the ring and sets `best` to the newest of the best. Only when the best has just
+  /// left, or at the very first bar, the whole ring is searched.
   template <class Better>
   void find(double* ring, const state& s, std::uint32_t& best, std::uint32_t now, double x,
             Better better) const {

@@ -8,7 +8,8 @@
 /// Indicators that weigh prices by what was traded.
 namespace troupe::market::indicators {
 
-/// On-balance volume: from the first bar's volume on, plus the volume of rising closes, minus that of falling ones.
+/// On-balance volume: from the first bar's volume on, plus the volume of rising closes, minus that
+/// of falling ones.
 struct obv {
   static constexpr std::size_t outputs = 1;
 
@@ -20,7 +21,9 @@ struct obv {
 
   std::size_t cells() const { return 0; }
   std::array<double, 1> update(state& s, double*, const bar_input& bar) const {
-    const double sign = s.started == 0 ? 1.0 : static_cast<double>(bar.close > s.last) - static_cast<double>(bar.close < s.last);
+    const double sign = s.started == 0 ? 1.0
+                                       : static_cast<double>(bar.close > s.last) -
+                                             static_cast<double>(bar.close < s.last);
     s.sum += sign * bar.volume;
     s.last = bar.close;
     s.started = 1;
@@ -103,7 +106,8 @@ struct vwap {
 
   std::size_t cells() const { return 0; }
   std::array<double, 1> update(state& s, double*, const bar_input& bar) const {
-    const auto days = std::chrono::floor<std::chrono::days>(bar.open_time).time_since_epoch().count();
+    const auto days =
+        std::chrono::floor<std::chrono::days>(bar.open_time).time_since_epoch().count();
     const double day = static_cast<double>(days);
     if (day != s.day) s = {day, 0, 0};
     s.money += typical_price(bar) * bar.volume;

@@ -10,10 +10,11 @@
 
 /// The parts that indicators are made of.
 ///
-/// A kernel (or a part of one) is an immutable description: periods and factors, shared by every symbol. What changes
-/// from bar to bar is its `state`, plain numbers, and its `cells`, the doubles of its ring buffers, which lie right
-/// behind the state. `fields` shows both, in order and with the bounds of every index, to whoever saves or restores
-/// them; whatever passes those bounds can be updated without reading out of them.
+/// A kernel (or a part of one) is an immutable description: periods and factors, shared by every
+/// symbol. What changes from bar to bar is its `state`, plain numbers, and its `cells`, the doubles
+/// of its ring buffers, which lie right behind the state. `fields` shows both, in order and with
+/// the bounds of every index, to whoever saves or restores them; whatever passes those bounds can
+/// be updated without reading out of them.
 namespace troupe::market::indicators {
 
 /// One closed bar. `open_time` decides the UTC day.
@@ -29,13 +30,19 @@ struct bar_input {
 /// No value yet.
 inline constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
-inline double typical_price(const bar_input& bar) { return (bar.high + bar.low + bar.close) / 3.0; }
+inline double typical_price(const bar_input& bar) {
+  return (bar.high + bar.low + bar.close) / 3.0;
+}
 
-inline double larger(double a, double b) { return a > b ? a : b; }
-inline double smaller(double a, double b) { return a < b ? a : b; }
+inline double larger(double a, double b) {
+  return a > b ? a : b;
+}
+inline double smaller(double a, double b) {
+  return a < b ? a : b;
+}
 
-/// Sum of the last `period` numbers. Each lap of the ring ends with the sum added up anew, so that the rounding error of
-/// a huge number is gone at most two laps after it.
+/// Sum of the last `period` numbers. Each lap of the ring ends with the sum added up anew, so that
+/// the rounding error of a huge number is gone at most two laps after it.
 struct moving_sum {
   std::uint32_t period;
 
@@ -71,8 +78,9 @@ struct moving_sum {
   }
 };
 
-/// Highest and lowest of the last `period` pairs in constant time: the ring holds the running extremes, from the back, of
-/// the former lap, of which each new pair overwrites the oldest; the state holds those of the present lap.
+/// Highest and lowest of the last `period` pairs in constant time: the ring holds the running
+/// extremes, from the back, of the former lap, of which each new pair overwrites the oldest; the
+/// state holds those of the present lap.
 struct moving_range {
   std::uint32_t period;
 
@@ -124,8 +132,9 @@ struct moving_range {
   }
 };
 
-/// Mean and population variance of the last `period` numbers, as sums of differences from a number of the last lap: the
-/// level of the prices costs no digits, and equal numbers have a variance of exactly zero.
+/// Mean and population variance of the last `period` numbers, as sums of differences from a number
+/// of the last lap: the level of the prices costs no digits, and equal numbers have a variance of
+/// exactly zero.
 struct moving_variance {
   std::uint32_t period;
 
@@ -177,7 +186,8 @@ struct moving_variance {
   }
 };
 
-/// Exponential average with factor 2 / (period + 1); its seed is the plain mean of the first `period` numbers.
+/// Exponential average with factor 2 / (period + 1); its seed is the plain mean of the first
+/// `period` numbers.
 struct exponential_average {
   explicit exponential_average(std::uint32_t n) : period(n), factor(2.0 / (n + 1.0)) {}
 

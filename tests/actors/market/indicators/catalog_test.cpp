@@ -1,24 +1,27 @@
 #include <doctest/doctest.h>
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "actors/market/indicators/indicator_set.hpp"
+#include "actors/market/indicators/indicator_plan.hpp"
 
-namespace troupe::market::indicators {
+namespace troupe::market {
 
 namespace {
 
 std::vector<std::string> names_of(const std::string& text) {
-  const auto parsed = indicator_list::parse(std::vector{text});
-  REQUIRE_MESSAGE(parsed.violations.empty(), text);
-  return parsed.list->names();
+  CHECK(indicator_violation(text) == "");
+  return indicator_plan(std::vector{text}).names();
 }
 
 std::vector<std::string> violations_of(const std::vector<std::string>& texts) {
-  const auto parsed = indicator_list::parse(texts);
-  CHECK((parsed.list == nullptr) == !parsed.violations.empty());
-  return parsed.violations;
+  const auto found = indicator_violations(texts);
+  if (found.empty())
+    CHECK_NOTHROW(indicator_plan{texts});
+  else
+    CHECK_THROWS_AS(indicator_plan{texts}, std::invalid_argument);
+  return found;
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -55,15 +58,18 @@ TEST_CASE("a bare name takes TA-Lib's default parameters") {
     std::string text;
     std::string first;
   };
-  for (const auto& r : {row{"sma", "sma_30"}, row{"ema", "ema_30"}, row{"wma", "wma_30"},
-                        row{"dema", "dema_30"}, row{"tema", "tema_30"}, row{"trix", "trix_30"},
-                        row{"kama", "kama_30"}, row{"rsi", "rsi_14"}, row{"macd", "macd_12_26_9"},
-                        row{"ppo", "ppo_12_26"}, row{"roc", "roc_10"}, row{"mom", "mom_10"},
+  for (const auto& r : {row{"sma", "sma_30"},          row{"ema", "ema_30"},
+                        row{"wma", "wma_30"},          row{"dema", "dema_30"},
+                        row{"tema", "tema_30"},        row{"trix", "trix_30"},
+                        row{"kama", "kama_30"},        row{"rsi", "rsi_14"},
+                        row{"macd", "macd_12_26_9"},   row{"ppo", "ppo_12_26"},
+                        row{"roc", "roc_10"},          row{"mom", "mom_10"},
                         row{"stoch", "stoch_k_5_3_3"}, row{"stochrsi", "stochrsi_k_14_5_3"},
-                        row{"willr", "willr_14"}, row{"cci", "cci_14"}, row{"stddev", "stddev_5"},
-                        row{"bbands", "bb_upper_20_2"}, row{"atr", "atr_14"}, row{"natr", "natr_14"},
-                        row{"adx", "adx_14"}, row{"sar", "sar_0.02_0.2"}, row{"aroon", "aroon_up_14"},
-                        row{"mfi", "mfi_14"}})
+                        row{"willr", "willr_14"},      row{"cci", "cci_14"},
+                        row{"stddev", "stddev_5"},     row{"bbands", "bb_upper_20_2"},
+                        row{"atr", "atr_14"},          row{"natr", "natr_14"},
+                        row{"adx", "adx_14"},          row{"sar", "sar_0.02_0.2"},
+                        row{"aroon", "aroon_up_14"},   row{"mfi", "mfi_14"}})
     CHECK(names_of(r.text).front() == r.first);
 }
 
@@ -104,6 +110,7 @@ TEST_CASE("a violation names the text, what is wrong and what is allowed") {
     REQUIRE_MESSAGE(found.size() == 1, r.text);
     CHECK_MESSAGE(contains(found[0], '"' + r.text + "\": "), found[0]);
     CHECK_MESSAGE(contains(found[0], r.says), found[0]);
+    CHECK('"' + r.text + "\": " + indicator_violation(r.text) == found[0]);
   }
 }
 
@@ -127,4 +134,4 @@ TEST_CASE("a list has a greatest length, and may be empty") {
   CHECK(violations_of({}).empty());
 }
 
-}  // namespace troupe::market::indicators
+}  // namespace troupe::market

@@ -9,8 +9,9 @@ namespace troupe::market::indicators {
 
 namespace {
 
-std::vector<std::string> split_line(const std::string& line) {
+std::vector<std::string> split_line(std::string line) {
   std::vector<std::string> cells;
+  if (line.ends_with('\r')) line.pop_back();
   std::size_t from = 0;
   for (auto comma = line.find(','); comma != std::string::npos; comma = line.find(',', from)) {
     cells.push_back(line.substr(from, comma - from));
@@ -33,8 +34,8 @@ golden_series read_golden() {
       series.columns[header[i]].push_back(cells.at(i).empty() ? none : std::stod(cells[i]));
     auto last = [&](const char* name) { return series.columns[name].back(); };
     const auto day = std::chrono::days(20'000 + series.bars.size());
-    series.bars.push_back({last("open"), last("high"), last("low"), last("close"), last("volume"),
-                           time_point(day)});
+    series.bars.push_back(
+        {last("open"), last("high"), last("low"), last("close"), last("volume"), time_point(day)});
   }
   return series;
 }

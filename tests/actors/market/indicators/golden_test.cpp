@@ -8,7 +8,9 @@
 #include "actors/market/indicators/indicator_set.hpp"
 #include "golden.hpp"
 
-namespace troupe::market::indicators {
+namespace troupe::market {
+
+using indicators::golden;
 
 namespace {
 
@@ -50,7 +52,8 @@ const std::vector<row>& rows() {
   return all;
 }
 
-/// Within 1e-9 of the figure; where it should be 0, TA-Lib's own running sums leave up to some 1e-13.
+/// Within 1e-9 of the figure; where it should be 0, TA-Lib's own running sums leave up to some
+/// 1e-13.
 bool agrees(double ours, double theirs) {
   if (std::isnan(theirs)) return std::isnan(ours);
   return std::abs(ours - theirs) <= std::max(1e-9 * std::abs(theirs), 1e-12);
@@ -65,9 +68,7 @@ TEST_CASE("every output agrees with TA-Lib on every bar") {
     texts.push_back(r.text);
     columns.insert(columns.end(), r.columns.begin(), r.columns.end());
   }
-  const auto parsed = indicator_list::parse(texts);
-  REQUIRE(parsed.violations.empty());
-  indicator_set set(parsed.list);
+  indicator_set set{indicator_plan(texts)};
   REQUIRE(set.names().size() == columns.size());
   REQUIRE(golden().bars.size() == 252);
 
@@ -76,10 +77,10 @@ TEST_CASE("every output agrees with TA-Lib on every bar") {
     REQUIRE(set.update(golden().bars[bar], out));
     for (std::size_t i = 0; i < out.size(); ++i) {
       const double theirs = golden().columns.at(columns[i])[bar];
-      CHECK_MESSAGE(agrees(out[i], theirs), set.names()[i] << " at " << bar << ": " << out[i]
-                                                           << ", TA-Lib " << theirs);
+      CHECK_MESSAGE(agrees(out[i], theirs),
+                    set.names()[i] << " at " << bar << ": " << out[i] << ", TA-Lib " << theirs);
     }
   }
 }
 
-}  // namespace troupe::market::indicators
+}  // namespace troupe::market
