@@ -45,12 +45,12 @@ class row_block {
     next_ = 0;
     return *this;
   }
-  row_block& add(std::int64_t v) { return put(cell{v}); }
-  row_block& add(double v) { return put(cell{v}); }
-  row_block& add(std::string_view v) { return put(cell{std::string(v)}); }
-  row_block& add(time_point v) { return put(cell{to_micros(v)}); }
-  row_block& add(fixed v) { return put(cell{wide{v.raw()}}); }
-  row_block& add_wide(wide units) { return put(cell{units}); }
+  row_block& add(std::int64_t v);
+  row_block& add(double v);
+  row_block& add(std::string_view v);
+  row_block& add(time_point v);
+  row_block& add(fixed v);
+  row_block& add_wide(wide units);
 
   using cell = std::variant<std::int64_t, double, std::string, wide>;
   const std::vector<cell>& column(std::size_t i) const { return columns_[i]; }
@@ -59,10 +59,8 @@ class row_block {
   void append(row_block&& other);
 
  private:
-  row_block& put(cell c) {
-    columns_[next_++].push_back(std::move(c));
-    return *this;
-  }
+  template <class Value>
+  row_block& put(Value v);
 
   const table_def* table_;
   std::vector<std::vector<cell>> columns_;

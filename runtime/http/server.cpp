@@ -1,86 +1,33 @@
 // The only file that includes Beast: it takes half a minute to compile.
 #include "runtime/http/server.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/stream_traits.hpp>
-#include <boost/beast/http.hpp>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <deque>
 #include <latch>
-#include <map>
 #include <optional>
 #include <thread>
 #include <unordered_set>
 
-#include "runtime/base/clock.hpp"
 #include "runtime/base/ensure.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/http/connection.hpp"
+#include "runtime/http/event_streams.hpp"
 #include "runtime/http/server_metrics.hpp"
+#include "runtime/http/wire.hpp"
 
 namespace troupe::http {
 
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace wire = boost::beast::http;
 using namespace std::chrono_literals;
-using boost::system::error_code;
-using tcp = asio::ip::tcp;
-
-// Concrete executors and plain sockets whose deadlines one sweep enforces: beast::tcp_stream, which
-// arms two timers an operation, costs a fifth more CPU a request.
-using executor = asio::io_context::executor_type;
-using socket = asio::basic_stream_socket<tcp, executor>;
-using acceptor = asio::basic_socket_acceptor<tcp, executor>;
-using clock = std::chrono::steady_clock;
-using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, executor>;
-template <class T = void>
-using task = asio::awaitable<T, executor>;
-constexpr asio::as_tuple_t<asio::use_awaitable_t<executor>> as_result{};
 
 constexpr auto sweep_period = 100ms;
 constexpr auto sweep_period_ending = 10ms;
 constexpr auto accept_pause = 50ms;
-
-/// Runs when the scope ends, however it does.
-template <class Action>
-struct [[nodiscard]] at_exit {
-  Action action;
-  ~at_exit() { action(); }
-};
-template <class Action>
-at_exit(Action) -> at_exit<Action>;
-
-struct connection {
-  socket& low;
-  steady_time deadline;
-  bool idle = true;  // Between requests.
-  timer* reply =
-      nullptr;  // Set while a handler works: its deadline answers 504 instead of cutting.
-  bool cut = false;
-};
-
-/// One reader of a stream.
-struct reader {
-  connection& at;
-  timer wake;
-  std::deque<std::shared_ptr<const std::string>> waiting;
-  bool last = false;  // Ends when nothing waits.
-};
 
 /// A handler's answer on its way. Owned by the connection alone, so that a reply that outlives the
 /// server holds nothing of it.
@@ -88,112 +35,6 @@ struct pending_reply {
   timer wake;
   std::optional<response> answer;
 };
-
-struct received {
-  enum { complete, refused, gone } is = gone;
-  http::request request;
-  response refusal;
-  unsigned version = 11;
-  bool keep_alive = false;
-};
-
-using parser = wire::request_parser<wire::string_body>;
-using wire_response = wire::response<wire::string_body>;
-
-bool is_protocol_error(const error_code& ec) {
-  return ec.category() == wire::make_error_code(wire::error::bad_method).category() &&
-         ec != wire::error::end_of_stream;
-}
-
-int refusal_status(const error_code& ec) {
-  if (ec == wire::error::body_limit) return 413;
-  if (ec == wire::error::header_limit || ec == wire::error::buffer_overflow) return 431;
-  return 400;
-}
-
-http::request to_request(wire::request<wire::string_body>&& message) {
-  http::request r;
-  r.method = message.method_string();
-  r.target = message.target();
-  for (const auto& field : message) r.headers.emplace_back(field.name_string(), field.value());
-  r.body = std::move(message.body());
-  return r;
-}
-
-bool names_its_host(const wire::request<wire::string_body>& message) {
-  return message.version() < 11 || message.count(wire::field::host) == 1;
-}
-
-bool expects_continue(const parser& p) {
-  return !p.is_done() && p.get().version() == 11 &&
-         equal_ignoring_case(p.get()[wire::field::expect], "100-continue");
-}
-
-bool is_header_safe(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-  });
-}
-
-/// A handler's slip must neither split the answer in two nor end the server.
-bool is_sendable(const response& r) {
-  return r.status >= 200 && r.status <= 599 && is_header_safe(r.content_type) &&
-         std::all_of(r.headers.begin(), r.headers.end(), [](const auto& h) {
-           return !h.first.empty() && is_header_safe(h.first) && is_header_safe(h.second);
-         });
-}
-
-wire_response to_wire(response&& r, const received& in, bool keep) {
-  wire_response out{static_cast<wire::status>(r.status), in.version};
-  for (const auto& [name, value] : r.headers) out.insert(name, value);
-  out.keep_alive(keep);
-  if (r.status == 204 || r.status == 304) return out;  // Without body by definition.
-  out.set(wire::field::content_type, r.content_type);
-  out.body() = std::move(r.body);
-  out.prepare_payload();
-  if (in.request.method == "HEAD") out.body().clear();  // The length stays.
-  return out;
-}
-
-/// One `data:` line a line, whatever ends it.
-std::string to_event(std::string_view data) {
-  std::string out = "data: ";
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    if (data[i] == '\r' && i + 1 < data.size() && data[i + 1] == '\n') continue;
-    if (data[i] == '\n' || data[i] == '\r')
-      out += "\ndata: ";
-    else
-      out.push_back(data[i]);
-  }
-  return out += "\n\n";
-}
-
-constexpr std::string_view stream_head =
-    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
-    "Connection: close\r\n\r\n";
-
-std::string remedy(const error_code& ec) {
-  if (ec == asio::error::address_in_use)
-    return "; another process listens there: stop it (`ss -ltnp` names it) or choose another port";
-  if (ec == asio::error::access_denied)
-    return "; ports below 1024 need root or CAP_NET_BIND_SERVICE: choose a higher one";
-  if (ec == boost::system::errc::address_not_available)
-    return "; this machine has no such address: `ip address` lists those it has";
-  if (ec == asio::error::host_not_found || ec == asio::error::host_not_found_try_again)
-    return "; give an address, or a name that resolves";
-  return {};
-}
-
-acceptor listen(asio::io_context& io, const std::string& host, std::uint16_t port) {
-  try {
-    tcp::resolver resolver(io);
-    const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive);
-    return acceptor(io.get_executor(), found.begin()->endpoint(), true);
-  } catch (const boost::system::system_error& e) {
-    throw listen_error("http: cannot listen on " + host + ':' + std::to_string(port) + ": " +
-                       e.code().message() + remedy(e.code()));
-  }
-}
 
 }  // namespace
 
@@ -205,6 +46,7 @@ class server::impl {
         limits_(l),
         metrics_(registry, {{"server", name_}}),
         io_(std::make_shared<asio::io_context>(1)),
+        streams_(*io_, name_, limits_, metrics_),
         acceptor_(io_->get_executor()),
         sweep_timer_(io_->get_executor()) {}
 
@@ -230,18 +72,7 @@ class server::impl {
   std::uint16_t port() const { return port_; }
 
   bool publish(std::string_view channel, std::string_view data) {
-    if (readers_count_ == 0) return true;
-    if (publishing_.fetch_add(1) >= limits_.publish_events_max) {
-      publishing_.fetch_sub(1);
-      metrics_.events_dropped.add();
-      return false;
-    }
-    auto event = std::make_shared<const std::string>(to_event(data));
-    asio::post(*io_, [this, channel = std::string(channel), event = std::move(event)] {
-      publishing_.fetch_sub(1);
-      deliver(channel, event);
-    });
-    return true;
+    return streams_.publish(channel, data);
   }
 
   void drain() {
@@ -281,14 +112,6 @@ class server::impl {
     }
   }
 
-  /// Whatever the connection waits for fails; its coroutine ends by itself.
-  static void cut(connection& c) {
-    error_code ignored;
-    c.cut = true;
-    c.low.close(ignored);
-    if (c.reply) c.reply->cancel();
-  }
-
   void begin_drain() {
     if (ending_) return;
     ending_ = true;
@@ -296,8 +119,7 @@ class server::impl {
     take_waiting_connections();
     for (connection* c : open_)
       if (c->idle) c->deadline = std::min(c->deadline, clock::now() + limits_.linger);
-    for (auto& [channel, readers] : readers_)
-      for (reader* r : readers) end_stream(*r);
+    streams_.end_all();
     sweep_timer_.cancel();
     log::info("http", "draining", {{"server", name_}, {"connections", open_.size()}});
   }
@@ -308,8 +130,7 @@ class server::impl {
     cut_at_ = clock::now();
     acceptor_.close(ignored);
     for (connection* c : open_) cut(*c);
-    for (auto& [channel, readers] : readers_)
-      for (reader* r : readers) end_stream(*r);
+    streams_.end_all();
     sweep_timer_.cancel();
   }
 
@@ -383,7 +204,7 @@ class server::impl {
       if (in.is == received::gone) co_return false;
       auto todo = decide(in);
       if (const auto* channel = std::get_if<routes::to_channel>(&todo))
-        co_return co_await stream_events(stream, c, std::string(channel->channel));
+        co_return co_await stream_events(stream, c, channel->channel);
       response out = co_await carry_out(std::move(todo), in, c);
       // What a client has already sent is answered even when draining.
       keep = in.keep_alive && !(ending_ && buffer.size() == 0);
@@ -408,6 +229,7 @@ class server::impl {
     } else {
       in.is = received::complete;
       in.version = p.get().version();
+      in.head = p.get().method() == wire::verb::head;
       in.keep_alive = p.get().keep_alive();
       in.request = to_request(p.release());
     }
@@ -459,48 +281,57 @@ class server::impl {
     }
   }
 
+  template <class Stream>
+  task<bool> stream_events(Stream& stream, connection& c, std::string_view channel) {
+    metrics_.answered(200);
+    co_return co_await streams_.serve(stream, c, std::string(channel));
+  }
+
   // --- Requests.
 
   routes::decision decide(received& in) const {
     if (in.is == received::refused) return in.refusal;
     if (!parse_target(in.request)) return plain(400, "malformed target");
+    in.path = in.request.path;
     return routes_.decide(in.request);
   }
 
   task<response> carry_out(routes::decision todo, received& in, connection& c) {
     if (auto* known = std::get_if<response>(&todo)) co_return std::move(*known);
     const auto begin = clock::now();
-    response out = co_await ask(*std::get<routes::to_handler>(todo).call, in.request, c);
+    response out = co_await ask(*std::get<routes::to_handler>(todo).call, in, c);
     metrics_.handling.observe(clock::now() - begin);
     if (is_sendable(out)) co_return out;
-    log::error("http", "answer_malformed", {{"server", name_}, {"path", in.request.path}});
+    log::error("http", "answer_malformed", {{"server", name_}, {"path", in.path}});
     co_return plain(500);
   }
 
   /// Waits for the handler's reply: 504 when it is late, 500 when the handler throws.
-  task<response> ask(const handler& call, const http::request& r, connection& c) {
+  task<response> ask(const handler& call, received& in, connection& c) {
     const auto pending = std::make_shared<pending_reply>(
         pending_reply{timer(io_->get_executor(), steady_time::max()), std::nullopt});
     c.deadline = clock::now() + limits_.handle;
     c.reply = &pending->wake;
     const at_exit done{[&] { c.reply = nullptr; }};
-    if (!call_handler(call, r, reply_to(pending))) co_return plain(500);
+    if (!call_handler(call, in, reply_to(pending))) co_return plain(500);
     co_await pending->wake.async_wait(as_result);
     if (pending->answer) co_return std::move(*pending->answer);
     metrics_.replies_late.add();
-    log::warn("http", "reply_late", {{"server", name_}, {"path", r.path}});
+    log::warn("http", "reply_late", {{"server", name_}, {"path", in.path}});
     co_return plain(504);
   }
 
-  bool call_handler(const handler& call, const http::request& r, reply answer) const {
+  bool call_handler(const handler& call, received& in, reply answer) const {
     try {
-      call(r, std::move(answer));
+      call(std::move(in.request), std::move(answer));
       return true;
     } catch (const std::exception& e) {
       log::error("http", "handler_failed",
-                 {{"server", name_}, {"path", r.path}, {"reason", e.what()}});
-      return false;
+                 {{"server", name_}, {"path", in.path}, {"reason", e.what()}});
+    } catch (...) {
+      log::error("http", "handler_failed", {{"server", name_}, {"path", in.path}});
     }
+    return false;
   }
 
   /// Only the server's thread ever locks `pending`: its timer must not die on another, nor after
@@ -518,77 +349,6 @@ class server::impl {
     });
   }
 
-  // --- Streams.
-
-  template <class Stream>
-  task<bool> stream_events(Stream& stream, connection& c, std::string channel) {
-    reader me{c, timer(io_->get_executor()), {}, ending_};
-    join(channel, me);
-    const at_exit leave{[&] { part(channel, me); }};
-    metrics_.answered(200);
-    // Else the kernel's megabytes hide a stalled reader for minutes.
-    error_code ec;
-    c.low.set_option(asio::socket_base::send_buffer_size(limits_.stream_buffer_bytes), ec);
-    auto next = std::make_shared<const std::string>(stream_head);
-    while (next) {
-      c.deadline = clock::now() + limits_.send;
-      auto [write_ec, bytes] = co_await asio::async_write(stream, asio::buffer(*next), as_result);
-      if (write_ec) co_return false;
-      c.deadline = steady_time::max();
-      next = co_await next_event(me);
-    }
-    co_return true;
-  }
-
-  /// Nothing when the stream is to end.
-  task<std::shared_ptr<const std::string>> next_event(reader& me) {
-    if (me.waiting.empty() && !me.last) {
-      me.wake.expires_after(limits_.heartbeat);
-      co_await me.wake.async_wait(as_result);
-    }
-    if (me.waiting.empty()) co_return me.last ? nullptr : heartbeat_;
-    auto next = std::move(me.waiting.front());
-    me.waiting.pop_front();
-    co_return next;
-  }
-
-  void join(const std::string& channel, reader& me) {
-    readers_[channel].insert(&me);
-    metrics_.streams.set(static_cast<double>(++readers_count_));
-  }
-
-  void part(const std::string& channel, reader& me) {
-    readers_[channel].erase(&me);
-    metrics_.streams.set(static_cast<double>(--readers_count_));
-  }
-
-  void deliver(const std::string& channel, const std::shared_ptr<const std::string>& event) {
-    const auto found = readers_.find(channel);
-    if (found == readers_.end()) return;
-    for (reader* r : found->second) {
-      if (r->waiting.size() >= limits_.stream_events_max)
-        cut_stream(*r);
-      else
-        r->waiting.push_back(event);
-      r->wake.cancel();
-    }
-  }
-
-  void cut_stream(reader& r) {
-    if (r.at.cut) return;
-    metrics_.streams_cut.add();
-    log::warn("http", "stream_cut", {{"server", name_}, {"waiting", r.waiting.size()}});
-    error_code ignored;
-    // A reset: what the kernel still holds for this reader is freed at once.
-    r.at.low.set_option(asio::socket_base::linger(true, 0), ignored);
-    cut(r.at);
-  }
-
-  static void end_stream(reader& r) {
-    r.last = true;
-    r.wake.cancel();
-  }
-
   static constexpr std::size_t read_bytes = 8 * 1024;
 
   // Fixed at construction, or safe from any thread.
@@ -597,9 +357,8 @@ class server::impl {
   const limits limits_;
   server_metrics metrics_;
   const std::shared_ptr<asio::io_context> io_;
+  event_streams streams_;
   std::atomic<std::uint16_t> port_{0};
-  std::atomic<std::size_t> readers_count_{0};
-  std::atomic<std::size_t> publishing_{0};
   std::latch finished_{1};
   std::thread thread_;
 
@@ -607,11 +366,8 @@ class server::impl {
   acceptor acceptor_;
   timer sweep_timer_;
   std::unordered_set<connection*> open_;
-  std::map<std::string, std::unordered_set<reader*>> readers_;
   bool ending_ = false;
   steady_time cut_at_ = steady_time::max();
-  const std::shared_ptr<const std::string> heartbeat_ =
-      std::make_shared<const std::string>(":\n\n");
   std::array<char, 16 * 1024> discarded_;  // Nobody reads it.
 };
 

@@ -89,6 +89,13 @@ bool ends_connection(std::string_view sqlstate) {
   return sqlstate.starts_with("57P") || sqlstate.starts_with("26") || sqlstate.starts_with("0A");
 }
 
+std::string one_line(std::string text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
+    text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
 }  // namespace
 
 std::string application_name_of(const std::string& node, incarnation life) {
@@ -102,6 +109,7 @@ pg_connection::~pg_connection() {
 }
 
 bool pg_connection::ensure_open() {
+  sent_ = false;
   if (sound()) return true;
   try {
     open();
@@ -139,8 +147,9 @@ void pg_connection::interrupt() {
 }
 
 statement_result pg_connection::lost(const std::string& what, const char* why) {
-  last_error_ = what + ": " + why;
-  log::warn("store", "connection_lost", {{"during", what}, {"reason", why}, {"sent", sent_}});
+  const auto reason = one_line(why);
+  last_error_ = what + ": " + reason;
+  log::warn("store", "connection_lost", {{"during", what}, {"reason", reason}, {"sent", sent_}});
   drop();
   return sent_ ? statement_result::outcome_unknown : statement_result::unavailable;
 }
@@ -148,9 +157,10 @@ statement_result pg_connection::lost(const std::string& what, const char* why) {
 statement_result pg_connection::failed(const std::string& what, const pqxx::sql_error& error) {
   const bool alive = connection_ && connection_->is_open();
   if (!alive || error.sqlstate().starts_with("57P")) return lost(what, error.what());
-  last_error_ = what + ": " + error.what() + " (SQLSTATE " + error.sqlstate() + ')';
+  const auto detail = one_line(error.what());
+  last_error_ = what + ": " + detail + " (SQLSTATE " + error.sqlstate() + ')';
   log::error("store", "statement_failed",
-             {{"statement", what}, {"sqlstate", error.sqlstate()}, {"detail", error.what()}});
+             {{"statement", what}, {"sqlstate", error.sqlstate()}, {"detail", detail}});
   if (ends_connection(error.sqlstate())) drop();
   return is_transient(error.sqlstate()) ? statement_result::unavailable
                                         : statement_result::rejected;
@@ -159,7 +169,6 @@ statement_result pg_connection::failed(const std::string& what, const pqxx::sql_
 // Vendor exceptions end here.
 statement_result pg_connection::guarded(const std::string& what,
                                         const std::function<void()>& body) {
-  sent_ = false;
   if (!ensure_open()) return statement_result::unavailable;
   try {
     body();

@@ -27,7 +27,6 @@ constexpr auto entities_sql =
 constexpr auto answer_sql =
     "select answer from answer where shard = $1::int4 and request = $2::text and expires > now()";
 
-
 pqxx::binarystring binary(shard_id shard) {
   return pqxx::binarystring(encode_int4(static_cast<std::int32_t>(shard.value())));
 }

@@ -153,4 +153,12 @@ std::int64_t status_reader::count_rows(const std::string& table) {
   return rows;
 }
 
+std::string status_reader::read_json(const std::string& query) {
+  std::string rows;
+  connection_->run([&](pqxx::work& tx) {
+    rows = tx.exec("select coalesce(json_agg(q), '[]') from (" + query + ") q")[0][0].c_str();
+  });
+  return rows;
+}
+
 }  // namespace troupe::store

@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -58,10 +57,13 @@ TEST_CASE("a line has time, level, component, event and fields") {
   const captured_log out;
   log::write(log::level::info, "store", "commit_failed",
              {{"shard", troupe::shard_id(3)}, {"ok", false}, {"reason", "lost connection"}});
-  const std::regex form(
-      R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z info  store  commit_failed shard=3 ok=false reason="lost connection")");
   REQUIRE(out.lines().size() == 1);
-  CHECK(std::regex_match(out.lines()[0], form));
+  std::string line = out.lines()[0];
+  for (std::size_t i = 0; i < 27 && i < line.size(); ++i)
+    if (line[i] >= '0' && line[i] <= '9') line[i] = '0';
+  CHECK(
+      line ==
+      R"(0000-00-00T00:00:00.000000Z info  store  commit_failed shard=3 ok=false reason="lost connection")");
 }
 
 TEST_CASE("values that would break a line or a field are quoted and escaped") {
@@ -110,7 +112,7 @@ TEST_CASE("lines held back are counted on the next line of the same event") {
   };
   do {
     log::info("store", "frequent", {{"n", written}});
-    ++written;
+    REQUIRE(++written < 5'000'000);
   } while (!told());
   const auto all = out.lines();
   const auto at = all.back().find("suppressed=") + std::string("suppressed=").size();

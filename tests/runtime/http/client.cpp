@@ -60,7 +60,7 @@ client::client(std::uint16_t port, int receive_buffer) : client() {
 }
 
 client::client(client&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)) {}
+    : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)), reset_(other.reset_) {}
 
 client::~client() {
   if (fd_ >= 0) close(fd_);
@@ -89,6 +89,7 @@ bool client::fill() {
   char bytes[16 * 1024];
   const auto got = recv(fd_, bytes, sizeof bytes, 0);
   if (got < 0 && errno == EAGAIN) throw std::runtime_error("the server says nothing");
+  if (got < 0) reset_ = true;
   if (got <= 0) return false;
   buffer_.append(bytes, static_cast<std::size_t>(got));
   return true;

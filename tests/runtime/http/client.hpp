@@ -42,6 +42,8 @@ class client {
   std::string until(std::string_view text);
   /// Whether the other side ends within so many milliseconds. Throws what arrives away.
   bool ends_within(int milliseconds);
+  /// Whether the other side ended it with a reset.
+  bool was_reset() const { return reset_; }
   /// Sends a reset instead of a proper end.
   void reset();
   void half_close();
@@ -51,6 +53,7 @@ class client {
 
   int fd_ = -1;
   std::string buffer_;
+  bool reset_ = false;
 };
 
 /// Waits up to 20 seconds.

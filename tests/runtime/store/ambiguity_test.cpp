@@ -68,11 +68,11 @@ TEST_CASE("a connection that died at rest is noticed before anything is sent") {
   t.cluster.db.run(
       "select count(pg_terminate_backend(pid)) from pg_stat_activity "
       "where application_name like 'troupe:n1:%' and datname = current_database()");
-  const auto deadline = std::chrono::steady_clock::now() + 10s;
-  while (t.cluster.db.run(
-             "select count(*) from pg_stat_activity where application_name like 'troupe:n1:%' "
-             "and datname = current_database()") != "0")
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
+  wait_until([&] {
+    return t.cluster.db.run(
+               "select count(*) from pg_stat_activity where application_name like 'troupe:n1:%' "
+               "and datname = current_database()") == "0";
+  });
   CHECK(t.commit("1") == commit_outcome::committed);
 }
 
@@ -88,8 +88,7 @@ TEST_CASE("a store ends although the database hangs, and every call is answered 
     t->proxy.hold(true);
     for (int i = 0; i < 3; ++i)
       outcomes.push_back(hanging.commit_later(entity_batch(shard, era, "k", "2")));
-    const auto deadline = std::chrono::steady_clock::now() + 10s;
-    while (hanging->statistics().queued != 2) REQUIRE(std::chrono::steady_clock::now() < deadline);
+    wait_until([&] { return hanging->statistics().queued == 2; });
   }
   CHECK(outcomes[0].get() == commit_outcome::outcome_unknown);
   CHECK(outcomes[1].get() == commit_outcome::unavailable);

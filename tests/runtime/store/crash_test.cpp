@@ -53,14 +53,6 @@ class counting_owner {
   int violations_ = 0;
 };
 
-void wait_until(const std::function<bool()>& reached) {
-  const auto deadline = std::chrono::steady_clock::now() + 60s;
-  while (!reached()) {
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
-    std::this_thread::yield();
-  }
-}
-
 }  // namespace
 
 TEST_CASE(

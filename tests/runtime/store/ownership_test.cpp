@@ -15,12 +15,11 @@ void expire(const cluster_database& c, const std::string& node) {
 
 // Waits until a statement that starts with `text` waits for a lock.
 void wait_for_lock_wait(const cluster_database& c, const std::string& text) {
-  const auto deadline = std::chrono::steady_clock::now() + 10s;
   const auto sql =
       "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
       "and datname = current_database() and ltrim(query, E'\\n') like '" +
       text + "%'";
-  while (c.db.run(sql) == "0") REQUIRE(std::chrono::steady_clock::now() < deadline);
+  wait_until([&] { return c.db.run(sql) != "0"; });
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <future>
+#include <thread>
 
 #include "runtime/store/migration.hpp"
 #include "runtime/store/node_store.hpp"
@@ -12,6 +13,16 @@
 namespace troupe::store {
 
 using namespace std::chrono_literals;
+
+/// Looks again and again until it holds; fails the test after half a minute.
+template <class Condition>
+void wait_until(Condition holds) {
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  bool reached = false;
+  while (!(reached = holds()) && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  REQUIRE(reached);
+}
 
 /// A cluster's database: migrated, with `shards` shards.
 struct cluster_database {

@@ -1,0 +1,34 @@
+#include "app/settings.hpp"
+
+#include <array>
+#include <iostream>
+
+#include "actors/market/indicators/indicator_set.hpp"
+#include "app/market_config.hpp"
+
+namespace troupe::app {
+
+std::string indicator_violation(const std::string& text) {
+  const std::array<std::string, 1> one{text};
+  const auto parsed = market::indicators::indicator_list::parse(one);
+  return parsed.violations.empty() ? std::string{} : parsed.violations.front();
+}
+
+std::vector<domain_section> domain_sections(market::market_options& market) {
+  return {market_section(market, indicator_violation)};
+}
+
+std::optional<settings> load_settings(const std::string& node_file) {
+  settings all;
+  const auto result = load_config(node_file, domain_sections(all.market));
+  if (!result.options) {
+    for (const auto& v : result.violations) std::cerr << to_string(v) << '\n';
+    std::cerr << result.violations.size() << " violation(s); nothing was started\n";
+    return std::nullopt;
+  }
+  all.cluster = result.options->cluster;
+  all.node = result.options->node;
+  return all;
+}
+
+}  // namespace troupe::app
