@@ -29,6 +29,12 @@ const std::string& topic() {
 std::vector<bridge::log_range> ranges(const app::settings& all) {
   bridge::topic_admin admin(app::bridge_kafka_options(all));
   auto found = admin.ranges(topic(), all.cluster.shards, patience);
+  // A topic that has just been made may not be known to all brokers yet.
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (found.empty() && !interrupted() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(100ms);
+    found = admin.ranges(topic(), all.cluster.shards, patience);
+  }
   if (found.empty()) throw std::runtime_error("Kafka at " + all.cluster.kafka.brokers + " does not tell how long the topic is");
   return found;
 }

@@ -35,7 +35,7 @@ std::string_view name_of(file_kind kind) {
 }
 
 std::optional<file_kind> kind_of(std::string_view line) {
-  if (line.starts_with("{\"")) return file_kind::records;
+  if (line.starts_with(R"({"type":")")) return file_kind::records;
   const auto digits = line.find_first_not_of("0123456789");
   if (digits != std::string_view::npos && digits > 0 && line.substr(digits).starts_with(" {")) return file_kind::frames;
   const columns header(line);
