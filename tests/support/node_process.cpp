@@ -57,7 +57,8 @@ int free_port() {
 
 std::string troupe_binary() { return environment("TROUPE_TEST_BINARY"); }
 
-cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards) : shards_(shards) {
+cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards)
+    : shards_(shards), admin_port_(free_port()) {
   static std::atomic<int> count{0};
   const auto unique = std::to_string(::getpid()) + '_' + std::to_string(++count);
   prefix_ = "t" + unique + ".";
@@ -67,7 +68,7 @@ cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards
                                          << environment("TROUPE_TEST_BROKERS") << "\", \"topic_prefix\": \"" << prefix_
                                          << "\"}, \"postgres\": {\"dsn\": \"" << database_.dsn() << "\"}"
                                          << (cluster_extra.empty() ? "" : ", ") << cluster_extra << "}\n";
-  std::ofstream(node_config()) << "{\"cluster\": \"cluster.json\", \"id\": \"node-1\", \"admin\": {\"port\": " << free_port()
+  std::ofstream(node_config()) << "{\"cluster\": \"cluster.json\", \"id\": \"node-1\", \"admin\": {\"port\": " << admin_port_
                                << "}, \"http\": {\"port\": " << free_port() << "}, \"log\": {\"file\": \"" << log_file()
                                << "\"}}\n";
 }

@@ -27,11 +27,13 @@ class cluster_folder {
   std::string node_config() const { return path_ + "/node-1.json"; }
   std::string log_file() const { return path_ + "/node.log"; }
   unsigned shards() const { return shards_; }
+  int admin_port() const { return admin_port_; }
   const std::string& path() const { return path_; }
 
  private:
   test_database database_;
   unsigned shards_;
+  int admin_port_;
   std::string prefix_;
   std::string path_;
 };
