@@ -1,8 +1,8 @@
 #include <iostream>
 
+#include "actors/market/indicators/indicator_plan.hpp"
 #include "app/commands/commands.hpp"
 #include "app/commands/config_command.hpp"
-#include "app/settings.hpp"
 #include "app/version.hpp"
 
 int main(int argc, char** argv) {
@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   add_status_commands(app, exit_code);
   add_symbol_command(app, exit_code);
   add_quarantine_command(app, exit_code);
-  troupe::add_config_command(app, exit_code, std::cout, indicator_violation);
+  troupe::add_config_command(app, exit_code, std::cout, troupe::market::indicator_violation);
   add_migrate_command(app, exit_code);
   try {
     app.parse(argc, argv);

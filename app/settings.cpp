@@ -1,21 +1,14 @@
 #include "app/settings.hpp"
 
-#include <array>
 #include <iostream>
 
-#include "actors/market/indicators/indicator_set.hpp"
+#include "actors/market/indicators/indicator_plan.hpp"
 #include "app/market_config.hpp"
 
 namespace troupe::app {
 
-std::string indicator_violation(const std::string& text) {
-  const std::array<std::string, 1> one{text};
-  const auto parsed = market::indicators::indicator_list::parse(one);
-  return parsed.violations.empty() ? std::string{} : parsed.violations.front();
-}
-
 std::vector<domain_section> domain_sections(market::market_options& market) {
-  return {market_section(market, indicator_violation)};
+  return {market_section(market, market::indicator_violation)};
 }
 
 std::optional<settings> load_settings(const std::string& node_file) {

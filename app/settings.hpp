@@ -15,9 +15,6 @@ struct settings {
   market::market_options market;
 };
 
-/// What is wrong with an indicator's text, such as `sma(20)`; empty: nothing.
-std::string indicator_violation(const std::string& text);
-
 /// How each domain reads its group of the cluster's file; `market` receives what it says.
 std::vector<domain_section> domain_sections(market::market_options& market);
 

@@ -1,5 +1,6 @@
 #include "actors/market/json_frame.hpp"
 
+#include <simdjson.h>
 #include <bit>
 #include <cstring>
 #include <optional>
@@ -130,6 +131,11 @@ bool read_fields(od::document& document, json_frame& out) {
 
 }  // namespace
 
+struct frame_reader::parser : od::parser {};
+
+frame_reader::frame_reader() : parser_(std::make_unique<parser>()) {}
+frame_reader::~frame_reader() = default;
+
 bool frame_reader::read(std::string_view payload, json_frame& out) {
   out.words.clear();
   out.letters.clear();
@@ -140,7 +146,7 @@ bool frame_reader::read(std::string_view payload, json_frame& out) {
   std::memcpy(padded_.data(), payload.data(), payload.size());
   od::document document;
   const simdjson::padded_string_view view(padded_.data(), payload.size(), padded_.size());
-  if (parser_.iterate(view).get(document) != simdjson::SUCCESS) return false;
+  if (parser_->iterate(view).get(document) != simdjson::SUCCESS) return false;
   return read_fields(document, out);
 }
 

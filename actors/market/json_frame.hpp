@@ -1,9 +1,9 @@
 #pragma once
 
-#include <simdjson.h>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -81,12 +81,16 @@ struct json_frame {
 /// Reads records into frames. Keeps its buffers.
 class frame_reader {
  public:
+  frame_reader();
+  ~frame_reader();
+
   /// False: not one JSON object in UTF-8. Values that no frame field takes are skipped, and checked
   /// only as far as that needs. The tokens live until the next call.
   bool read(std::string_view payload, json_frame& out);
 
  private:
-  simdjson::ondemand::parser parser_;
+  struct parser;  // Keeps the JSON library out of what includes this.
+  std::unique_ptr<parser> parser_;
   std::string padded_;
 };
 

@@ -171,7 +171,7 @@ select e.key as symbol, r.key as reason, r.value::bigint as count
  where e.kind = 'symbol';
 )sql";
 
-constexpr sql_script scripts[] = {{"market-001-tables", tables}, {"market-002-views", views}};
+constexpr sql_script scripts[] = {{"market/0001_tables", tables}, {"market/0002_views", views}};
 
 }  // namespace
 

@@ -22,12 +22,6 @@ std::vector<period> periods_of(const market_options& options) {
   return found;
 }
 
-std::shared_ptr<const indicators::indicator_list> indicators_of(const market_options& options) {
-  auto read = indicators::indicator_list::parse(options.indicators);
-  ensure(read.list != nullptr, "indicators are checked where options are read");
-  return std::move(read.list);
-}
-
 /// FNV-1a over the names, made positive: the id of a plan needs no one to hand it out.
 std::int64_t id_of(const std::vector<std::string>& names) {
   std::uint64_t hash = 14'695'981'039'346'656'037u;
@@ -43,13 +37,6 @@ std::int64_t id_of(const std::vector<std::string>& names) {
 
 price_bar ready_made(const market_event& e, const ohlcv& x) {
   return {x.volume, e.time, x.open, x.high, x.low, x.close, x.trades, 0, 0};
-}
-
-indicators::bar_input input_of(const price_bar& b) {
-  const auto volume = static_cast<double>(b.volume) / static_cast<double>(fixed::scale);
-  return {
-      b.open.to_double(),      b.high.to_double(), b.low.to_double(), b.close.to_double(), volume,
-      from_micros(b.open_time)};
 }
 
 wide saturating_add(wide sum, fixed price, fixed size) {
@@ -86,8 +73,8 @@ std::string_view name_of(refusal r) {
 symbol_rules::symbol_rules(const market_options& options)
     : periods(periods_of(options)),
       lateness_max(options.lateness_max.count() * micros_per_milli),
-      indicators(indicators_of(options)),
-      plan_id(id_of(indicators->names())) {}
+      indicators(options.indicators),
+      plan_id(id_of(indicators.names())) {}
 
 symbol::symbol(const symbol_rules& rules) : rules_(&rules) {
   periods_.reserve(rules.periods.size());
@@ -175,9 +162,9 @@ void symbol::advance(std::int64_t newest, symbol_listener& out) {
 
 void symbol::close(period_state& of, const price_bar& closed, symbol_listener& out) {
   thread_local std::vector<double> values;  // Memory only: every value is written below.
-  values.resize(rules_->indicators->names().size());
+  values.resize(rules_->indicators.names().size());
   of.last_closed = closed.open_time;
-  of.indicators.update(input_of(closed), values);  // NaN where a sum is beyond them.
+  of.indicators.update(indicator_bar_of(closed), values);  // NaN where a sum is beyond them.
   out.bar_closed(of.length, closed, values);
 }
 

@@ -39,7 +39,7 @@ struct symbol_rules {
 
   std::vector<period> periods;  // Ascending, each once.
   std::int64_t lateness_max;    // Microseconds.
-  std::shared_ptr<const indicators::indicator_list> indicators;
+  indicator_plan indicators;
   std::int64_t plan_id;  // Of the indicators' names in their order: equal names, equal id.
 };
 
@@ -88,14 +88,14 @@ struct ticker_state {
 enum class bar_source : std::uint8_t { none = 0, trades = 1, bars = 2 };
 
 struct period_state {
-  period_state(period p, std::shared_ptr<const indicators::indicator_list> list)
-      : length(p), indicators(std::move(list)) {}
+  period_state(period p, const indicator_plan& plan)
+      : length(p), indicators(plan) {}
 
   period length;
   bar_source source = bar_source::none;
   std::int64_t last_closed = std::numeric_limits<std::int64_t>::min();  // Its open time.
   std::vector<price_bar> open;                                          // By open time.
-  indicators::indicator_set indicators;
+  indicator_set indicators;
 };
 
 /// What is kept of a period that is no longer configured, so that no bar comes twice if it is

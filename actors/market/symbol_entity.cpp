@@ -75,7 +75,7 @@ class effects_listener final : public symbol_listener {
         .add(b.trades)
         .add(rules_.plan_id)
         .add(array_text(values));
-    const auto& names = rules_.indicators->names();
+    const auto& names = rules_.indicators.names();
     out_.publish(bars_topic, symbol_, bar_record(symbol_, length, b));
     if (!names.empty())
       out_.publish(indicators_topic, symbol_,
@@ -100,7 +100,7 @@ class effects_listener final : public symbol_listener {
     out_.rows(indicator_plan_table)
         .row()
         .add(rules_.plan_id)
-        .add(array_text(rules_.indicators->names()));
+        .add(array_text(rules_.indicators.names()));
   }
 
   const std::string& symbol_;

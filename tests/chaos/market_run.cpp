@@ -43,7 +43,7 @@ std::string record_of(const std::string& symbol, int n) {
 
 market_run::market_run(records what, std::vector<std::string> program)
     : what_(what),
-      folder_(R"("market": {"periods": ["1s", "1m", "5m"]}, "entities": {"restarts_per_minute_max": 10000})"),
+      folder_(R"("market": {"periods": ["1s", "1m", "5m"]}, "entities": {"restarts_per_minute_max": 1000})"),
       node_(command_of(std::move(program), folder_)) {
   const auto migrated = run_troupe({"migrate", "--config", folder_.node_config()});
   if (migrated.exit_code != 0) throw std::runtime_error(migrated.output);

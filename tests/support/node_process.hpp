@@ -55,6 +55,7 @@ class node_process {
   bool running();
   /// Sends a signal; after SIGKILL and `stop` it waits for the end.
   void kill();
+  pid_t pid() const { return pid_; }
   /// SIGTERM; returns the exit code.
   int stop();
 
