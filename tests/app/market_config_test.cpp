@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "app/settings.hpp"
+#include "actors/market/indicators/indicator_plan.hpp"
 #include "tests/runtime/options/round_trip.hpp"
 
 namespace troupe {
@@ -30,9 +30,9 @@ TEST_CASE("every member has its option") {
 
 TEST_CASE("the default indicators are indicators, and others are not") {
   for (const auto& text : market::market_options{}.indicators)
-    CHECK_MESSAGE(app::indicator_violation(text).empty(), text);
+    CHECK_MESSAGE(market::indicator_violation(text).empty(), text);
   for (const auto* text : {"", "smart", "sma(", "sma(0)", "sma(20", "sma(20,3)", "macd(12)"})
-    CHECK_MESSAGE(!app::indicator_violation(text).empty(), text);
+    CHECK_MESSAGE(!market::indicator_violation(text).empty(), text);
 }
 
 TEST_CASE("market options") {
