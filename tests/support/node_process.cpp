@@ -38,7 +38,7 @@ void wait_until(const std::string& what, std::chrono::seconds limit, const std::
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("waited in vain for: " + what);
     std::this_thread::yield();
-    ::usleep(50'000);
+    ::usleep(10'000);
   }
 }
 
