@@ -12,7 +12,8 @@ catalog make_catalog(const market::market_options& market) {
   all.kinds.push_back(market::make_symbol_kind(market));
   all.ingress.push_back({std::string(market::market_topic), std::string(market::symbol_kind),
                          [market] { return std::make_unique<market::market_decoder>(market); }});
-  all.egress = {std::string(market::bars_topic), std::string(market::indicators_topic), std::string(dead_letter_topic)};
+  all.egress = {std::string(market::bars_topic), std::string(market::indicators_topic),
+                std::string(dead_letter_topic)};
   return all;
 }
 

@@ -4,7 +4,8 @@
 
 namespace troupe::app {
 
-/// Exit codes of every command: 0 done, 1 refused or failed (standard error says why), 2 wrong usage.
+/// Exit codes of every command: 0 done, 1 refused or failed (standard error says why), 2 wrong
+/// usage.
 inline constexpr int exit_failed = 1;
 inline constexpr int exit_usage = 2;
 

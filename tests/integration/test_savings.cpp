@@ -16,19 +16,23 @@ namespace {
 
 constexpr int accounts = 20;
 
-std::string account(std::uint64_t n) { return "account-" + std::to_string(n % accounts); }
+std::string account(std::uint64_t n) {
+  return "account-" + std::to_string(n % accounts);
+}
 
 /// A node with savings accounts, its commands and what they lead to.
 class savings_bank {
  public:
   savings_bank() : folder_("", 4), node_({SAVINGS_NODE, "--config", folder_.node_config()}) {
-    if (const auto migrated = run_troupe({"migrate", "--config", folder_.node_config()}); migrated.exit_code != 0)
+    if (const auto migrated = run_troupe({"migrate", "--config", folder_.node_config()});
+        migrated.exit_code != 0)
       throw std::runtime_error(migrated.output);
     kafka_.brokers = std::getenv("TROUPE_TEST_BROKERS");
     kafka_.topic_prefix = folder_.prefix();
     node_.start();
     bridge::history_reader log(kafka_);
-    wait_until("topics", std::chrono::seconds(60), [&] { return log.range("dead-letter", 3, std::chrono::seconds(1)).has_value(); });
+    wait_until("topics", std::chrono::seconds(60),
+               [&] { return log.range("dead-letter", 3, std::chrono::seconds(1)).has_value(); });
   }
 
   node_process& node() { return node_; }
@@ -39,7 +43,8 @@ class savings_bank {
     bridge::producer_options options;
     options.kafka = kafka_;
     bridge::kafka_producer producer(options);
-    for (const auto& [key, payload] : keyed) producer.send("savings.commands", {key, payload, std::nullopt, std::nullopt});
+    for (const auto& [key, payload] : keyed)
+      producer.send("savings.commands", {key, payload, std::nullopt, std::nullopt});
     REQUIRE(producer.flush(std::chrono::seconds(30)));
     sent_ += static_cast<std::int64_t>(keyed.size());
   }
@@ -52,7 +57,10 @@ class savings_bank {
     });
   }
 
-  std::int64_t total() const { return std::stoll(sql("select coalesce(sum((state->>'balance')::int8), 0) from entity where kind = 'savings'")); }
+  std::int64_t total() const {
+    return std::stoll(sql(
+        "select coalesce(sum((state->>'balance')::int8), 0) from entity where kind = 'savings'"));
+  }
 
   /// One request to the live node, repeated until it answers.
   json ask(const json& request) {
@@ -78,8 +86,10 @@ class savings_bank {
   std::int64_t sent_ = 0;
 };
 
-std::string command(const std::string& to, const std::string& type, json body, const std::string& id = "") {
-  return json{{"to", "savings/" + to}, {"type", type}, {"id", id}, {"body", std::move(body)}}.dump();
+std::string command(const std::string& to, const std::string& type, json body,
+                    const std::string& id = "") {
+  return json{{"to", "savings/" + to}, {"type", type}, {"id", id}, {"body", std::move(body)}}
+      .dump();
 }
 
 }  // namespace
@@ -88,13 +98,16 @@ TEST_CASE("money moves between shards exactly once while the node is killed agai
   savings_bank bank;
   std::mt19937_64 random(99);
   std::vector<std::pair<std::string, std::string>> opening;
-  for (int i = 0; i < accounts; ++i) opening.emplace_back(account(i), command(account(i), "deposit", {{"amount", 1000}}));
+  for (int i = 0; i < accounts; ++i)
+    opening.emplace_back(account(i), command(account(i), "deposit", {{"amount", 1000}}));
   bank.send(opening);
   for (int round = 0; round < 8; ++round) {
     std::vector<std::pair<std::string, std::string>> transfers;
     for (int i = 0; i < 100; ++i) {
       const auto from = account(random());
-      transfers.emplace_back(from, command(from, "transfer", {{"amount", 1 + random() % 50}, {"to", account(random())}}));
+      transfers.emplace_back(
+          from,
+          command(from, "transfer", {{"amount", 1 + random() % 50}, {"to", account(random())}}));
     }
     bank.send(transfers);
     bank.node().kill();
@@ -110,7 +123,11 @@ TEST_CASE("a command with an id has one effect however often and by whatever way
   const auto deposit = command("x", "deposit", {{"amount", 70}}, "only-once");
   bank.send({{"x", deposit}, {"x", deposit}});
   bank.settle();
-  const json request{{"verb", "ask"}, {"entity", "savings/x"}, {"type", "deposit"}, {"body", {{"amount", 70}}}, {"id", "only-once"}};
+  const json request{{"verb", "ask"},
+                     {"entity", "savings/x"},
+                     {"type", "deposit"},
+                     {"body", {{"amount", 70}}},
+                     {"id", "only-once"}};
   CHECK(bank.ask(request) == json{{"balance", 70}});
   bank.node().kill();
   bank.node().start();
@@ -121,7 +138,8 @@ TEST_CASE("a command with an id has one effect however often and by whatever way
 TEST_CASE("a timer set before a crash fires after it, once") {
   savings_bank bank;
   bank.send({{"x", command("x", "promise_bonus", {{"amount", 5}, {"delay_ms", 1500}})}});
-  wait_until("the timer's row", std::chrono::seconds(20), [&] { return bank.sql("select count(*) from timer") == "1"; });
+  wait_until("the timer's row", std::chrono::seconds(20),
+             [&] { return bank.sql("select count(*) from timer") == "1"; });
   bank.node().kill();
   bank.node().start();
   bank.settle();
@@ -131,7 +149,9 @@ TEST_CASE("a timer set before a crash fires after it, once") {
 
 TEST_CASE("bad commands go to the dead-letter topic, refusals are answers") {
   savings_bank bank;
-  bank.send({{"x", "{"}, {"y", command("x", "deposit", {{"amount", 1}})}, {"x", command("x", "deposit", {{"amount", -4}})}});
+  bank.send({{"x", "{"},
+             {"y", command("x", "deposit", {{"amount", 1}})},
+             {"x", command("x", "deposit", {{"amount", -4}})}});
   bank.settle();
   bridge::history_reader log(bank.kafka());
   std::vector<std::string> reasons;
@@ -146,7 +166,11 @@ TEST_CASE("bad commands go to the dead-letter topic, refusals are answers") {
   }
   std::ranges::sort(reasons);
   CHECK(reasons == std::vector<std::string>{"malformed_json", "wrong_key"});
-  CHECK(bank.ask({{"verb", "ask"}, {"entity", "savings/x"}, {"type", "withdraw"}, {"body", {{"amount", 9}}}})["error"] == "insufficient_funds");
-  CHECK(bank.ask({{"verb", "ask"}, {"entity", "nonsense/x"}, {"type", "t"}})["error"] == "unknown_kind");
+  CHECK(bank.ask({{"verb", "ask"},
+                  {"entity", "savings/x"},
+                  {"type", "withdraw"},
+                  {"body", {{"amount", 9}}}})["error"] == "insufficient_funds");
+  CHECK(bank.ask({{"verb", "ask"}, {"entity", "nonsense/x"}, {"type", "t"}})["error"] ==
+        "unknown_kind");
   CHECK(bank.ask({{"verb", "dance"}})["error"] == "unknown_verb");
 }
