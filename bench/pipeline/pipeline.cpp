@@ -9,17 +9,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <random>
 
-#include "runtime/bridge/kafka_producer.hpp"
-#include "runtime/bridge/topic_admin.hpp"
-#include "tests/support/node_process.hpp"
+#include "bench/support/node_run.hpp"
 
 namespace {
 
 using namespace troupe;
+using namespace troupe::bench;
 using namespace troupe::test;
 using clock_type = std::chrono::steady_clock;
 
@@ -42,47 +38,6 @@ double seconds_since(clock_type::time_point start) {
   return std::chrono::duration<double>(clock_type::now() - start).count();
 }
 
-bridge::kafka_options kafka_of(const cluster_folder& folder) {
-  bridge::kafka_options o;
-  o.brokers = std::getenv("TROUPE_TEST_BROKERS");
-  o.topic_prefix = folder.prefix();
-  return o;
-}
-
-/// Trades (and quotes) of all symbols, ten a second each, prices walking in steps of a cent.
-void produce(const cluster_folder& folder, const arguments& a) {
-  bridge::producer_options options;
-  options.kafka = kafka_of(folder);
-  bridge::kafka_producer producer(options);
-  std::mt19937_64 random(7);
-  std::vector<std::int64_t> cents(static_cast<std::size_t>(a.symbols), 10'000);
-  char text[256];
-  for (std::int64_t n = 0; n < a.records; ++n) {
-    const auto s = static_cast<std::size_t>(n) % cents.size();
-    const auto tick = n / a.symbols;
-    cents[s] = std::max<std::int64_t>(100, cents[s] + static_cast<std::int64_t>(random() % 5) - 2);
-    const auto time = 1'700'000'000'000'000 + tick * 100'000 + static_cast<std::int64_t>(s) * 400;
-    const auto key = "SYM" + std::to_string(1000 + s);
-    const auto whole = cents[s] / 100, part = cents[s] % 100;
-    const bool quote = a.quotes && tick % 2 == 1;
-    const int size =
-        quote
-            ? std::snprintf(
-                  text, sizeof text,
-                  R"({"type":"quote","symbol":"%s","time":%ld,"bid":"%ld.%02ld","bid_size":"%ld","ask":"%ld.%02ld","ask_size":"100"})",
-                  key.c_str(), time, whole, part, 100 + tick % 50, whole + 1, part)
-            : std::snprintf(
-                  text, sizeof text,
-                  R"({"type":"trade","symbol":"%s","time":%ld,"price":"%ld.%02ld","size":"%d.%03d","id":%ld})",
-                  key.c_str(), time, whole, part, 1 + static_cast<int>(random() % 500),
-                  static_cast<int>(random() % 1000), tick);
-    producer.send("market",
-                  {key, {text, static_cast<std::size_t>(size)}, std::nullopt, std::nullopt});
-  }
-  if (!producer.flush(std::chrono::seconds(120)))
-    throw std::runtime_error("records could not be produced");
-}
-
 double own_cpu() {
   rusage u{};
   getrusage(RUSAGE_SELF, &u);
@@ -90,19 +45,6 @@ double own_cpu() {
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
   };
   return of(u.ru_utime) + of(u.ru_stime);
-}
-
-double cpu_of(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  std::getline(stat, line);
-  line.erase(0, line.rfind(')') + 2);
-  std::istringstream fields(line);
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;
-  double user = 0, system = 0;
-  fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
 /// The yardstick: librdkafka's batch consumption of every partition, records dropped at once.
@@ -166,18 +108,6 @@ figure run_node(const cluster_folder& folder, const arguments& a) {
   return f;
 }
 
-void print(const arguments& a, const char* metric, double value, const char* unit) {
-  if (a.json)
-    std::printf(
-        "%s\n",
-        nlohmann::json{{"bench", "pipeline"}, {"metric", metric}, {"value", value}, {"unit", unit}}
-            .dump()
-            .c_str());
-  else
-    std::printf("  %-28s %12.3f %s\n", metric, value, unit);
-  std::fflush(stdout);
-}
-
 figure best(const std::vector<figure>& all) {
   return *std::ranges::max_element(all, {}, &figure::rate);
 }
@@ -198,9 +128,7 @@ int main(int argc, char** argv) {
   for (int round = 0; round < a.rounds; ++round) {
     cluster_folder folder(R"("market": {"periods": ["1m"]})", a.shards);
     if (run_troupe({"migrate", "--config", folder.node_config()}).exit_code != 0) return 1;
-    bridge::topic_admin(kafka_of(folder))
-        .ensure_topics({{"market", a.shards, 1, {}}}, std::chrono::seconds(10));
-    produce(folder, a);
+    produce(folder, {a.records, a.symbols, a.quotes});
     bare.push_back(consume_bare(folder, a));
     whole.push_back(run_node(folder, a));
   }
@@ -208,9 +136,9 @@ int main(int argc, char** argv) {
     std::printf(
         "pipeline: %ld records, %d symbols, %u shards, 1m bars, 12 indicators, best of %d\n",
         a.records, a.symbols, a.shards, a.rounds);
-  print(a, "bare_consumption", best(bare).rate, "records/s");
-  print(a, "bare_consumption_cpu", best(bare).cpu_us, "us/record");
-  print(a, "pipeline", best(whole).rate, "records/s");
-  print(a, "pipeline_cpu", best(whole).cpu_us, "us/record");
-  print(a, "pipeline_to_bare", best(whole).rate / best(bare).rate, "ratio");
+  print(a.json, "pipeline", "bare_consumption", best(bare).rate, "records/s");
+  print(a.json, "pipeline", "bare_consumption_cpu", best(bare).cpu_us, "us/record");
+  print(a.json, "pipeline", "pipeline", best(whole).rate, "records/s");
+  print(a.json, "pipeline", "pipeline_cpu", best(whole).cpu_us, "us/record");
+  print(a.json, "pipeline", "pipeline_to_bare", best(whole).rate / best(bare).rate, "ratio");
 }
