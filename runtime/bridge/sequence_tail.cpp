@@ -1,0 +1,34 @@
+#include "runtime/bridge/sequence_tail.hpp"
+
+namespace troupe {
+
+namespace {
+
+/// Index of the last record of the last run of `length` consecutive sequences; size() if there is
+/// none.
+std::size_t find_run(std::span<const std::int64_t> seqs, std::size_t length) {
+  std::size_t run = 1;
+  for (std::size_t i = seqs.size(); i-- > 0;) {
+    if (run >= length) return i + length - 1;
+    run = i > 0 && seqs[i - 1] == seqs[i] - 1 ? run + 1 : 1;
+  }
+  return seqs.size();
+}
+
+}  // namespace
+
+sequence_tail read_tail(std::span<const std::int64_t> seqs, bool whole, std::size_t inflight_max) {
+  if (seqs.empty()) return {0, whole};
+  const auto sure = find_run(seqs, inflight_max + 1);
+  const bool certain = whole || sure < seqs.size();
+  const auto base = sure < seqs.size() ? sure : 0;
+  auto last = seqs[base];
+  for (const auto seq : seqs.subspan(base + 1)) {
+    // Without a certain start the writer's own step back is the better witness: too low costs
+    // doubles, too high records.
+    if (seq == last + 1 || (!certain && seq < last)) last = seq;
+  }
+  return {last, certain};
+}
+
+}  // namespace troupe
