@@ -4,6 +4,9 @@ target_compile_options(troupe_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow 
 target_include_directories(troupe_flags INTERFACE ${PROJECT_SOURCE_DIR})
 if(TROUPE_SANITIZE)
   target_compile_options(troupe_flags INTERFACE -fsanitize=${TROUPE_SANITIZE} -fno-omit-frame-pointer)
+  if(TROUPE_SANITIZE STREQUAL "thread")
+    target_compile_options(troupe_flags INTERFACE -Wno-tsan)  # Asio has fences, which the sanitizer does not see.
+  endif()
   target_link_options(troupe_flags INTERFACE -fsanitize=${TROUPE_SANITIZE})
 endif()
 

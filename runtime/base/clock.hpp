@@ -13,7 +13,9 @@ using steady_time = std::chrono::steady_clock::time_point;
 constexpr time_point from_micros(std::int64_t micros) {
   return time_point{std::chrono::microseconds{micros}};
 }
-constexpr std::int64_t to_micros(time_point t) { return t.time_since_epoch().count(); }
+constexpr std::int64_t to_micros(time_point t) {
+  return t.time_since_epoch().count();
+}
 
 inline time_point wall_now() {
   return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());

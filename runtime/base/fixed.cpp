@@ -6,9 +6,12 @@ namespace troupe {
 
 namespace {
 
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
-/// Digits around at most one point, as units of 1e-8; nothing when malformed, too fine or above `limit`.
+/// Digits around at most one point, as units of 1e-8; nothing when malformed, too fine or above
+/// `limit`.
 std::optional<wide> parse_units(std::string_view text, wide limit) {
   wide units = 0;
   int fraction = -1;
@@ -29,15 +32,18 @@ std::optional<wide> parse_units(std::string_view text, wide limit) {
     if (units > limit) return std::nullopt;
   }
   if (!any) return std::nullopt;
-  for (int i = std::max(fraction, 0); i < fixed::decimals; ++i) units *= 10;
-  if (units > limit) return std::nullopt;
+  for (int i = std::max(fraction, 0); i < fixed::decimals; ++i) {
+    units *= 10;
+    if (units > limit) return std::nullopt;
+  }
   return units;
 }
 
 std::optional<wide> parse_signed(std::string_view text, wide limit) {
   const bool negative = !text.empty() && text.front() == '-';
   if (negative) text.remove_prefix(1);
-  const auto units = parse_units(text, limit);
+  // Two's complement reaches one unit further below zero.
+  const auto units = parse_units(text, negative ? limit + 1 : limit);
   if (!units) return std::nullopt;
   return negative ? -*units : *units;
 }
@@ -55,7 +61,9 @@ std::optional<wide> parse_wide(std::string_view text) {
   return parse_signed(text, limit);
 }
 
-std::string to_string(fixed value) { return to_string(wide{value.raw()}); }
+std::string to_string(fixed value) {
+  return to_string(wide{value.raw()});
+}
 
 std::string to_string(wide units) {
   const bool negative = units < 0;

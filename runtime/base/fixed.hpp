@@ -8,8 +8,8 @@
 
 namespace troupe {
 
-/// Signed fixed-point number with eight decimals in 64 bits: prices, sizes, money. Range about ±92 billion.
-/// Arithmetic refuses instead of overflowing.
+/// Signed fixed-point number with eight decimals in 64 bits: prices, sizes, money. Range about ±92
+/// billion. Arithmetic refuses instead of overflowing.
 class fixed {
  public:
   static constexpr int decimals = 8;

@@ -26,7 +26,9 @@ struct entity_id {
   auto operator<=>(const entity_id&) const = default;
 };
 
-inline std::string to_string(const entity_id& id) { return id.kind + '/' + id.key; }
+inline std::string to_string(const entity_id& id) {
+  return id.kind + '/' + id.key;
+}
 
 /// Splits `kind/key` at the first slash; an id without one has an empty kind.
 inline entity_id parse_entity_id(std::string_view text) {

@@ -20,24 +20,33 @@ struct field {
   field(std::string_view n, const char* v) : name(n), value(v) {}
   field(std::string_view n, bool v) : name(n), value(v ? "true" : "false") {}
   template <class Number>
-    requires std::is_arithmetic_v<Number>
-  field(std::string_view n, Number v) : name(n), value(std::to_string(v)) {}
+  requires std::is_arithmetic_v<Number> field(std::string_view n, Number v)
+      : name(n), value(std::to_string(v)) {}
   template <class Id>
-    requires requires(Id id) { id.value(); }
+  requires requires(Id id) { id.value(); }
   field(std::string_view n, Id v) : name(n), value(std::to_string(v.value())) {}
 };
 
 using fields = std::initializer_list<field>;
 
-/// Writes one line: time, level, component, event, fields. The event is a fixed name such as `commit_failed`; what
-/// varies goes into fields. The same event of a component is written at most `set_rate_max` times a second; the next
-/// line after that says how many were suppressed. Thread-safe.
+/// Writes one line: time, level, component, event, fields. The event is a fixed name such as
+/// `commit_failed`; what varies goes into fields. The same event of a component is written at most
+/// `set_rate_max` times a second; the next line after that says how many were suppressed.
+/// Thread-safe.
 void write(level l, std::string_view component, std::string_view event, fields f = {});
 
-inline void debug(std::string_view c, std::string_view e, fields f = {}) { write(level::debug, c, e, f); }
-inline void info(std::string_view c, std::string_view e, fields f = {}) { write(level::info, c, e, f); }
-inline void warn(std::string_view c, std::string_view e, fields f = {}) { write(level::warn, c, e, f); }
-inline void error(std::string_view c, std::string_view e, fields f = {}) { write(level::error, c, e, f); }
+inline void debug(std::string_view c, std::string_view e, fields f = {}) {
+  write(level::debug, c, e, f);
+}
+inline void info(std::string_view c, std::string_view e, fields f = {}) {
+  write(level::info, c, e, f);
+}
+inline void warn(std::string_view c, std::string_view e, fields f = {}) {
+  write(level::warn, c, e, f);
+}
+inline void error(std::string_view c, std::string_view e, fields f = {}) {
+  write(level::error, c, e, f);
+}
 
 /// The level of all components that have none of their own. Default: info.
 void set_level(level l);
@@ -45,7 +54,8 @@ void set_level(level l);
 void set_level(std::string_view component, level l);
 /// Lines a second of one event. Default 20; 0 means no limit.
 void set_rate_max(std::uint32_t lines);
-/// Appends to a file instead of standard error. Throws std::runtime_error with the path when it cannot be opened.
+/// Appends to a file instead of standard error. Throws std::runtime_error with the path when it
+/// cannot be opened.
 void set_file(const std::string& path);
 
 /// Parses `debug`, `info` ...; returns false for anything else.

@@ -44,7 +44,9 @@ class unique_socket {
   int fd_;
 };
 
-std::string address_text(const std::string& host, std::uint16_t port) { return host + ':' + std::to_string(port); }
+std::string address_text(const std::string& host, std::uint16_t port) {
+  return host + ':' + std::to_string(port);
+}
 
 sockaddr_in address_of(const std::string& host, std::uint16_t port) {
   sockaddr_in address{};
@@ -66,7 +68,8 @@ void set_options(int fd) {
 }
 
 bool wait_for(int fd, short events, deadline until) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      until - std::chrono::steady_clock::now());
   pollfd p{fd, events, 0};
   return left.count() > 0 && ::poll(&p, 1, static_cast<int>(left.count())) == 1;
 }
@@ -107,14 +110,15 @@ caf::actor basp(caf::actor_system& system) {
 
 }  // namespace
 
-link_listener::link_listener(caf::actor_system& system, const std::string& host, std::uint16_t port, std::string cluster,
-                             caf::actor root)
+link_listener::link_listener(caf::actor_system& system, const std::string& host, std::uint16_t port,
+                             std::string cluster, caf::actor root)
     : system_(system), cluster_(std::move(cluster)), root_(std::move(root)) {
   unique_socket s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int on = 1;
   setsockopt(s.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   auto address = address_of(host, port);
-  if (::bind(s.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(s.get(), 64) != 0)
+  if (::bind(s.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(s.get(), 64) != 0)
     throw link_error("cannot listen on " + address_text(host, port) + ": " + std::strerror(errno) +
                      " (is another node running? stop it, or set admin.port in the node's config)");
   socklen_t size = sizeof address;
@@ -134,8 +138,10 @@ link_listener::~link_listener() {
 void link_listener::accept_all() {
   while (!stopping_) {
     const int fd = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0) welcome(fd);
-    else if (!stopping_ && errno != EINTR) std::this_thread::sleep_for(50ms);  // Out of descriptors: others may close some.
+    if (fd >= 0)
+      welcome(fd);
+    else if (!stopping_ && errno != EINTR)
+      std::this_thread::sleep_for(50ms);  // Out of descriptors: others may close some.
   }
 }
 
@@ -148,7 +154,8 @@ void link_listener::welcome(int socket) {
   if (*hello != expected) {
     const auto reason = hello->starts_with(hello_version) ? "another cluster" : "another protocol";
     log::warn("cluster", "link_refused", {{"reason", reason}});
-    send_hello(socket, std::string("refused: this is cluster ") + cluster_ + ", protocol " + std::string(hello_version));
+    send_hello(socket, std::string("refused: this is cluster ") + cluster_ + ", protocol " +
+                           std::string(hello_version));
     return;
   }
   if (!send_hello(socket, cluster_)) return;
@@ -156,28 +163,34 @@ void link_listener::welcome(int socket) {
                  caf::actor_cast<caf::strong_actor_ptr>(root_), std::set<std::string>{});
 }
 
-caf::actor dial(caf::actor_system& system, const std::string& host, std::uint16_t port, const std::string& cluster,
-                std::chrono::milliseconds limit) {
+caf::actor dial(caf::actor_system& system, const std::string& host, std::uint16_t port,
+                const std::string& cluster, std::chrono::milliseconds limit) {
   const auto until = std::chrono::steady_clock::now() + limit;
   const auto where = address_text(host, port);
   unique_socket s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   auto address = address_of(host, port);
-  if (::connect(s.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS)
+  if (::connect(s.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
+      errno != EINPROGRESS)
     throw link_error("cannot reach a node at " + where + ": " + std::strerror(errno));
   if (!wait_for(s.get(), POLLOUT, until)) throw link_error("no answer from " + where);
   int error = 0;
   socklen_t size = sizeof error;
   getsockopt(s.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) throw link_error("cannot reach a node at " + where + ": " + std::strerror(error) + " (is it running?)");
+  if (error != 0)
+    throw link_error("cannot reach a node at " + where + ": " + std::strerror(error) +
+                     " (is it running?)");
   set_options(s.get());
   if (!send_hello(s.get(), cluster)) throw link_error("connection to " + where + " broke");
   const auto hello = read_hello(s.get(), until);
   if (!hello) throw link_error(where + " does not answer as a Troupe node");
-  if (*hello != std::string(hello_version) + cluster) throw link_error(where + ": " + hello->substr(hello_version.size()));
+  if (*hello != std::string(hello_version) + cluster)
+    throw link_error(where + ": " + hello->substr(hello_version.size()));
   caf::scoped_actor self{system};
   caf::actor root;
-  self->request(basp(system), caf::duration{limit}, caf::connect_atom_v, adopt(system, s.hand_on()), port)
-      .receive([&](caf::node_id&, caf::strong_actor_ptr& p, std::set<std::string>&) { root = caf::actor_cast<caf::actor>(p); },
+  self->request(basp(system), caf::duration{limit}, caf::connect_atom_v, adopt(system, s.hand_on()),
+                port)
+      .receive([&](caf::node_id&, caf::strong_actor_ptr& p,
+                   std::set<std::string>&) { root = caf::actor_cast<caf::actor>(p); },
                [](caf::error&) {});
   if (!root) throw link_error(where + " does not answer as a Troupe node");
   return root;

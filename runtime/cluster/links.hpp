@@ -16,12 +16,14 @@ struct link_error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Accepts connections and hands each, once its hello has been checked, to CAF, which gives the peer `root`. CAF's own
-/// publish and connect are not used: they have no time limit and no check before the protocol.
+/// Accepts connections and hands each, once its hello has been checked, to CAF, which gives the
+/// peer `root`. CAF's own publish and connect are not used: they have no time limit and no check
+/// before the protocol.
 class link_listener {
  public:
   /// Binds at once. Throws link_error.
-  link_listener(caf::actor_system& system, const std::string& host, std::uint16_t port, std::string cluster, caf::actor root);
+  link_listener(caf::actor_system& system, const std::string& host, std::uint16_t port,
+                std::string cluster, caf::actor root);
   ~link_listener();
   link_listener(const link_listener&) = delete;
   link_listener& operator=(const link_listener&) = delete;
@@ -41,8 +43,9 @@ class link_listener {
   std::thread thread_;
 };
 
-/// Connects to a node and returns its root actor. Throws link_error: refused, silent, another cluster, another version.
-caf::actor dial(caf::actor_system& system, const std::string& host, std::uint16_t port, const std::string& cluster,
-                std::chrono::milliseconds limit);
+/// Connects to a node and returns its root actor. Throws link_error: refused, silent, another
+/// cluster, another version.
+caf::actor dial(caf::actor_system& system, const std::string& host, std::uint16_t port,
+                const std::string& cluster, std::chrono::milliseconds limit);
 
 }  // namespace troupe::cluster

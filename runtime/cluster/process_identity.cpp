@@ -1,6 +1,6 @@
-// CAF 0.17.6 makes a node's identity from its network addresses and process id: two containers can have the same one, and
-// then each takes the other for itself. This definition comes before the library's at link time and makes the number
-// random, new for every life of a process.
+// CAF 0.17.6 makes a node's identity from its network addresses and process id: two containers can
+// have the same one, and then each takes the other for itself. This definition comes before the
+// library's at link time and makes the number random, new for every life of a process.
 #include <cstdint>
 #include <random>
 

@@ -13,9 +13,10 @@
 
 namespace troupe::cluster {
 
-/// Scheduling policy for CAF: each worker has a queue; an idle worker steals up to half of another's oldest jobs, then
-/// sleeps until somebody wakes it. CAF's own stealing policy walks a list and is quadratic when one actor wakes many.
-/// Use: `config.load<caf::scheduler::coordinator<stealing>>()` before the actor system is made.
+/// Scheduling policy for CAF: each worker has a queue; an idle worker steals up to half of
+/// another's oldest jobs, then sleeps until somebody wakes it. CAF's own stealing policy walks a
+/// list and is quadratic when one actor wakes many. Use:
+/// `config.load<caf::scheduler::coordinator<stealing>>()` before the actor system is made.
 struct stealing : caf::policy::unprofiled {
   using job = caf::resumable*;
 
@@ -122,7 +123,8 @@ struct stealing : caf::policy::unprofiled {
     if (count == 0) return nullptr;
     auto& mine = d(self);
     const std::lock_guard lock(mine.mutex);
-    mine.queue.insert(mine.queue.end(), loot.begin() + 1, loot.begin() + static_cast<std::ptrdiff_t>(count));
+    mine.queue.insert(mine.queue.end(), loot.begin() + 1,
+                      loot.begin() + static_cast<std::ptrdiff_t>(count));
     return loot[0];
   }
   /// The time-out covers a wake-up that came between the last look and the sleep.

@@ -20,12 +20,14 @@ enum class column_type : std::uint8_t {
   numeric,    // numeric, units of 1e-8
 };
 
-/// A result table of a domain: what its rows look like and how they are written. One static object a table.
+/// A result table of a domain: what its rows look like and how they are written. One static object
+/// a table.
 struct table_def {
   std::string_view name;
   std::vector<column_type> columns;
-  /// An INSERT that reads its rows from the relation `{rows}` with columns c1, c2, ... in the order above, e.g.
-  /// `insert into bar(symbol, volume) select c1, c2 from {rows}`. Must not write a row of another shard.
+  /// An INSERT that reads its rows from the relation `{rows}` with columns c1, c2, ... in the order
+  /// above, e.g. `insert into bar(symbol, volume) select c1, c2 from {rows}`. Must not write a row
+  /// of another shard.
   std::string_view insert;
 };
 
@@ -43,12 +45,12 @@ class row_block {
     next_ = 0;
     return *this;
   }
-  row_block& add(std::int64_t v) { return put(cell{v}); }
-  row_block& add(double v) { return put(cell{v}); }
-  row_block& add(std::string_view v) { return put(cell{std::string(v)}); }
-  row_block& add(time_point v) { return put(cell{to_micros(v)}); }
-  row_block& add(fixed v) { return put(cell{wide{v.raw()}}); }
-  row_block& add_wide(wide units) { return put(cell{units}); }
+  row_block& add(std::int64_t v);
+  row_block& add(double v);
+  row_block& add(std::string_view v);
+  row_block& add(time_point v);
+  row_block& add(fixed v);
+  row_block& add_wide(wide units);
 
   using cell = std::variant<std::int64_t, double, std::string, wide>;
   const std::vector<cell>& column(std::size_t i) const { return columns_[i]; }
@@ -57,10 +59,8 @@ class row_block {
   void append(row_block&& other);
 
  private:
-  row_block& put(cell c) {
-    columns_[next_++].push_back(std::move(c));
-    return *this;
-  }
+  template <class Value>
+  row_block& put(Value v);
 
   const table_def* table_;
   std::vector<std::vector<cell>> columns_;

@@ -18,8 +18,8 @@ int sequence_length(unsigned char lead) {
 
 /// Second bytes that are too small (overlong), a surrogate or above U+10FFFF.
 bool bad_second(unsigned char lead, unsigned char second) {
-  return (lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
-         (lead == 0xF4 && second > 0x8F);
+  return (lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
+         (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F);
 }
 
 }  // namespace
@@ -38,7 +38,8 @@ bool is_utf8(std::string_view bytes) {
 }
 
 std::string base64(std::string_view bytes) {
-  static constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static constexpr char alphabet[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   out.reserve((bytes.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
@@ -53,12 +54,17 @@ std::string base64(std::string_view bytes) {
 
 std::string dead_letter_json(const dead_letter& letter) {
   constexpr std::size_t payload_max = 64 << 10;
-  nlohmann::json json{{"source", letter.source},       {"partition", letter.partition}, {"offset", letter.offset},
-                      {"reason", letter.reason},       {"detail", utf8_or_empty(letter.detail)},
+  nlohmann::json json{{"source", letter.source},
+                      {"partition", letter.partition},
+                      {"offset", letter.offset},
+                      {"reason", letter.reason},
+                      {"detail", utf8_or_empty(letter.detail)},
                       {"time", to_micros(letter.at)}};
   const auto put = [&](const std::string& name, std::string_view bytes) {
-    if (is_utf8(bytes)) json[name] = bytes;
-    else json[name + "_base64"] = base64(bytes);
+    if (is_utf8(bytes))
+      json[name] = bytes;
+    else
+      json[name + "_base64"] = base64(bytes);
   };
   put("key", letter.key);
   put("payload", letter.payload.substr(0, payload_max));

@@ -9,7 +9,9 @@ namespace troupe {
 
 bool is_utf8(std::string_view bytes);
 /// The text itself, or nothing when it is not UTF-8.
-inline std::string_view utf8_or_empty(std::string_view bytes) { return is_utf8(bytes) ? bytes : std::string_view{}; }
+inline std::string_view utf8_or_empty(std::string_view bytes) {
+  return is_utf8(bytes) ? bytes : std::string_view{};
+}
 /// Base64 (RFC 4648, section 4) with padding.
 std::string base64(std::string_view bytes);
 
@@ -27,8 +29,8 @@ struct dead_letter {
   time_point at;
 };
 
-/// The record for the dead-letter topic, as JSON. A payload that is not UTF-8 stands as `payload_base64`; one over
-/// 64 KiB is cut, with `payload_bytes` telling its full size.
+/// The record for the dead-letter topic, as JSON. A payload that is not UTF-8 stands as
+/// `payload_base64`; one over 64 KiB is cut, with `payload_bytes` telling its full size.
 std::string dead_letter_json(const dead_letter& letter);
 
 }  // namespace troupe

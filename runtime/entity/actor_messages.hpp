@@ -12,44 +12,93 @@
 namespace troupe {
 
 // To an entity.
-struct absorb_events { event_batch_ptr events; record_batch_ptr from; };
-struct handle_message { std::shared_ptr<message> what; time_point now; };
-struct save_entity { std::uint64_t ticket; };
+struct absorb_events {
+  event_batch_ptr events;
+  record_batch_ptr from;
+};
+struct handle_message {
+  std::shared_ptr<message> what;
+  time_point now;
+};
+struct save_entity {
+  std::uint64_t ticket;
+};
 
 // From an entity to its shard host.
-struct message_handled { slot_id slot; std::shared_ptr<effects> done; };
-struct state_saved { slot_id slot; std::uint64_t ticket; std::shared_ptr<std::string> state; std::shared_ptr<effects> output; };
-struct output_waiting { slot_id slot; };
-struct entity_failed { slot_id slot; std::string reason; std::optional<position> event; };
+struct message_handled {
+  slot_id slot;
+  std::shared_ptr<effects> done;
+};
+struct state_saved {
+  slot_id slot;
+  std::uint64_t ticket;
+  std::shared_ptr<std::string> state;
+  std::shared_ptr<effects> output;
+};
+struct output_waiting {
+  slot_id slot;
+};
+struct entity_failed {
+  slot_id slot;
+  std::string reason;
+  std::optional<position> event;
+};
 
 // To a shard host.
-struct records_arrived { record_batch_ptr batch; };
-struct shard_call { std::shared_ptr<std::function<void(shard_machine&)>> call; };  // An answer of store or bridge.
-struct wake_up { time_point wished; };
-struct ask_entity { entity_id to; std::shared_ptr<message> what; std::string request; };  // Answered with JSON text.
-struct show_entity { entity_id of; };                                                       // Answered with JSON text.
-struct channel_message { shard_id source; sequence seq; entity_id to; std::shared_ptr<message> what; };
-struct channel_acknowledged { std::string target; sequence up_to; };
+struct records_arrived {
+  record_batch_ptr batch;
+};
+struct shard_call {
+  std::shared_ptr<std::function<void(shard_machine&)>> call;
+};  // An answer of store or bridge.
+struct wake_up {
+  time_point wished;
+};
+struct ask_entity {
+  entity_id to;
+  std::shared_ptr<message> what;
+  std::string request;
+};  // Answered with JSON text.
+struct show_entity {
+  entity_id of;
+};  // Answered with JSON text.
+struct channel_message {
+  shard_id source;
+  sequence seq;
+  entity_id to;
+  std::shared_ptr<message> what;
+};
+struct channel_acknowledged {
+  std::string target;
+  sequence up_to;
+};
 
 // To the supervisor.
-struct shard_lives { shard_id shard; epoch era; };
-struct shard_failed { shard_id shard; shard_failure why; };
+struct shard_lives {
+  shard_id shard;
+  epoch era;
+};
+struct shard_failed {
+  shard_id shard;
+  shard_failure why;
+};
 
 }  // namespace troupe
 
-#define TROUPE_LOCAL_MESSAGES(X) \
-  X(absorb_events) X(handle_message) X(save_entity) X(message_handled) X(state_saved) X(output_waiting) X(entity_failed) \
-  X(records_arrived) X(shard_call) X(wake_up) X(ask_entity) X(show_entity) X(channel_message) X(channel_acknowledged) \
-  X(shard_lives) X(shard_failed)
+#define TROUPE_LOCAL_MESSAGES(X)                                                                \
+  X(absorb_events)                                                                              \
+  X(handle_message) X(save_entity) X(message_handled) X(state_saved) X(output_waiting)          \
+      X(entity_failed) X(records_arrived) X(shard_call) X(wake_up) X(ask_entity) X(show_entity) \
+          X(channel_message) X(channel_acknowledged) X(shard_lives) X(shard_failed)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
 #define TROUPE_ADD(name) CAF_ADD_TYPE_ID(troupe, (troupe::name))
 TROUPE_LOCAL_MESSAGES(TROUPE_ADD)
 #undef TROUPE_ADD
-  CAF_ADD_ATOM(troupe, troupe, admin_atom, "admin")
-  CAF_ADD_ATOM(troupe, troupe, restart_atom, "restart")
-  CAF_ADD_ATOM(troupe, troupe, stop_atom, "stop")
-  CAF_ADD_ATOM(troupe, troupe, lease_atom, "lease")
+CAF_ADD_ATOM(troupe, troupe, admin_atom, "admin")
+CAF_ADD_ATOM(troupe, troupe, restart_atom, "restart")
+CAF_ADD_ATOM(troupe, troupe, stop_atom, "stop")
+CAF_ADD_ATOM(troupe, troupe, lease_atom, "lease")
 CAF_END_TYPE_ID_BLOCK(troupe)
 #define TROUPE_UNSAFE(name) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::name)
 TROUPE_LOCAL_MESSAGES(TROUPE_UNSAFE)

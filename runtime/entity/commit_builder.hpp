@@ -16,33 +16,37 @@ struct open_batch {
     request_ref to;
     nlohmann::json what;
   };
-  std::set<slot_id> touched;                            // Unit plane: whose state the units changed.
+  std::set<slot_id> touched;  // Unit plane: whose state the units changed.
   std::vector<effects::published> records;
   std::vector<std::pair<shard_id, effects::told>> cross_shard;
-  std::map<store::timer_key, std::optional<store::timer_row>> timers;  // Last wish wins; nothing: clear.
+  std::map<store::timer_key, std::optional<store::timer_row>>
+      timers;  // Last wish wins; nothing: clear.
   std::vector<store::answer_row> answers;
-  std::vector<held_answer> replies;                     // Let go when the commit is durable.
+  std::vector<held_answer> replies;  // Let go when the commit is durable.
   std::map<shard_id, sequence> channels;
   std::vector<row_block> blocks;
   std::vector<store::quarantine_row> quarantined;
-  std::multimap<slot_id, request_ref> shows;            // Who wants to see which entity's committed state.
-  bool advanced = false;                                // A unit moved a position.
+  std::multimap<slot_id, request_ref> shows;  // Who wants to see which entity's committed state.
+  bool advanced = false;                      // A unit moved a position.
   std::size_t units = 0;
 
   /// Something that should be committed without waiting for the checkpoint.
   bool urgent() const {
-    return !touched.empty() || !records.empty() || !cross_shard.empty() || !timers.empty() || !answers.empty() ||
-           !replies.empty() || !channels.empty() || !blocks.empty() || !quarantined.empty() || !shows.empty() || advanced;
+    return !touched.empty() || !records.empty() || !cross_shard.empty() || !timers.empty() ||
+           !answers.empty() || !replies.empty() || !channels.empty() || !blocks.empty() ||
+           !quarantined.empty() || !shows.empty() || advanced;
   }
 };
 
-/// A batch that takes no more effects: first the states of its entities come in, then it is committed.
+/// A batch that takes no more effects: first the states of its entities come in, then it is
+/// committed.
 struct closing_batch {
   open_batch content;
   store::commit_batch commit;
-  std::set<slot_id> written;      // Whose state goes into the commit.
-  std::set<slot_id> awaited;      // Saves not yet answered.
-  std::vector<store::outbox_row> outbox;  // What the commit makes durable, to be handed out afterwards.
+  std::set<slot_id> written;  // Whose state goes into the commit.
+  std::set<slot_id> awaited;  // Saves not yet answered.
+  std::vector<store::outbox_row>
+      outbox;  // What the commit makes durable, to be handed out afterwards.
   std::map<std::string, position> positions;
   std::uint64_t ticket = 0;
   bool checkpoint = false;

@@ -16,14 +16,15 @@
 
 namespace troupe {
 
-/// A message between entities, from a client, a timer or a command topic. Commands are imperative (`submit_order`),
-/// events past tense (`order_filled`).
+/// A message between entities, from a client, a timer or a command topic. Commands are imperative
+/// (`submit_order`), events past tense (`order_filled`).
 struct message {
   std::string type;
   nlohmann::json body;
 };
 
-/// Stored state that cannot be used: an unknown schema, or damaged text. The shard refuses to start and says so.
+/// Stored state that cannot be used: an unknown schema, or damaged text. The shard refuses to start
+/// and says so.
 struct bad_state : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -38,8 +39,8 @@ class event_batch {
 };
 using event_batch_ptr = std::shared_ptr<const event_batch>;
 
-/// What a core decided while it handled an input: the only way out of an entity. Nothing of it leaves the shard before
-/// the commit that holds its cause.
+/// What a core decided while it handled an input: the only way out of an entity. Nothing of it
+/// leaves the shard before the commit that holds its cause.
 class effects {
  public:
   struct told {
@@ -92,21 +93,22 @@ struct context {
   time_point now;
 };
 
-/// The pure core of one entity behind a uniform face: no I/O, no clock, no CAF. It may throw only on a defect; bad
-/// input is refused in the answer or counted.
+/// The pure core of one entity behind a uniform face: no I/O, no clock, no CAF. It may throw only
+/// on a defect; bad input is refused in the answer or counted.
 class entity {
  public:
   virtual ~entity() = default;
 
-  /// Restores what `save` wrote with schema number `schema` (older ones are upgraded). Throws bad_state.
+  /// Restores what `save` wrote with schema number `schema` (older ones are upgraded). Throws
+  /// bad_state.
   virtual void load(std::string_view state, int schema) = 0;
   /// The whole state as JSON text.
   virtual std::string save() const = 0;
 
   /// Handles one message.
   virtual void handle(const message& what, const context& where, effects& out);
-  /// Log-fed kinds: folds the events from `done` on, in order. `done` counts the events that are finished, so that the
-  /// culprit is known when one throws.
+  /// Log-fed kinds: folds the events from `done` on, in order. `done` counts the events that are
+  /// finished, so that the culprit is known when one throws.
   virtual void absorb(const event_batch& events, std::size_t& done, effects& out);
 };
 
@@ -114,7 +116,8 @@ class entity {
 struct kind_def {
   std::string name;
   int schema = 1;
-  /// Fed by a log instead of by messages: its state is a pure function of its partition, saved at checkpoints.
+  /// Fed by a log instead of by messages: its state is a pure function of its partition, saved at
+  /// checkpoints.
   bool log_fed = false;
   std::function<std::unique_ptr<entity>(const entity_id&)> make;
 };

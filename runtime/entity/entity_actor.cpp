@@ -2,9 +2,14 @@
 
 namespace troupe {
 
-entity_actor::entity_actor(caf::actor_config& config, caf::actor host, slot_id slot, const kind_def* kind, entity_id id,
+entity_actor::entity_actor(caf::actor_config& config, caf::actor host, slot_id slot,
+                           const kind_def* kind, entity_id id,
                            std::shared_ptr<store::entity_row> row)
-    : caf::event_based_actor(config), host_(std::move(host)), slot_(slot), kind_(kind), id_(std::move(id)),
+    : caf::event_based_actor(config),
+      host_(std::move(host)),
+      slot_(slot),
+      kind_(kind),
+      id_(std::move(id)),
       row_(std::move(row)) {}
 
 caf::behavior entity_actor::make_behavior() {

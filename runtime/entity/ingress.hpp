@@ -22,15 +22,15 @@ struct record_view {
   std::int64_t timestamp_ms = -1;  // Kafka's, milliseconds since 1970; -1 if it has none.
 };
 
-/// Consecutive records of one partition as they came from the log. Destroying it tells the source that they have been
-/// taken, which is what lets a paused partition go on.
+/// Consecutive records of one partition as they came from the log. Destroying it tells the source
+/// that they have been taken, which is what lets a paused partition go on.
 struct record_batch {
   shard_id shard;
-  std::uint32_t topic = 0;       // Index into the catalog's ingress list.
-  std::int64_t assignment = 0;   // As given to `assign`; an older one is stale and must be ignored.
-  std::int64_t log_end = 0;      // End of the partition as last known; position against it is the lag.
+  std::uint32_t topic = 0;      // Index into the catalog's ingress list.
+  std::int64_t assignment = 0;  // As given to `assign`; an older one is stale and must be ignored.
+  std::int64_t log_end = 0;  // End of the partition as last known; position against it is the lag.
   std::vector<record_view> records;
-  std::shared_ptr<void> storage; // Owns what the views point at.
+  std::shared_ptr<void> storage;  // Owns what the views point at.
 };
 using record_batch_ptr = std::shared_ptr<const record_batch>;
 
@@ -40,14 +40,18 @@ class decoder_sink {
   virtual ~decoder_sink() = default;
   /// Events for the entity with this key (log-fed kinds).
   virtual void deliver(std::string_view key, event_batch_ptr events) = 0;
-  /// One message for one entity (all other kinds). `request` may be empty; with one, repeating it has no second effect.
-  virtual void deliver(const record_view& from, entity_id to, message what, std::string request) = 0;
-  /// A record that cannot be used: goes to the dead-letter topic with `reason` (a fixed name) and `detail`.
-  virtual void refuse(const record_view& record, std::string_view reason, std::string_view detail) = 0;
+  /// One message for one entity (all other kinds). `request` may be empty; with one, repeating it
+  /// has no second effect.
+  virtual void deliver(const record_view& from, entity_id to, message what,
+                       std::string request) = 0;
+  /// A record that cannot be used: goes to the dead-letter topic with `reason` (a fixed name) and
+  /// `detail`.
+  virtual void refuse(const record_view& record, std::string_view reason,
+                      std::string_view detail) = 0;
 };
 
-/// Turns the records of one ingress topic into deliveries. One instance a shard host: it may keep buffers. Never throws
-/// on input.
+/// Turns the records of one ingress topic into deliveries. One instance a shard host: it may keep
+/// buffers. Never throws on input.
 class decoder {
  public:
   virtual ~decoder() = default;
@@ -69,8 +73,9 @@ class ingress_port {
   struct receiver {
     /// Runs on the polling thread: hand over, do not work.
     std::function<void(record_batch_ptr)> records;
-    /// The log no longer has the position: `wanted` was truncated away, the log begins at `first` (-1: unknown topic or
-    /// partition). The partition stays unassigned until the host assigns it again.
+    /// The log no longer has the position: `wanted` was truncated away, the log begins at `first`
+    /// (-1: unknown topic or partition). The partition stays unassigned until the host assigns it
+    /// again.
     std::function<void(std::uint32_t topic, position wanted, position first)> truncated;
   };
   struct start {
@@ -78,15 +83,16 @@ class ingress_port {
     position from;
   };
   /// Starts delivery of the shard's partitions. `assignment` tags the batches.
-  virtual void assign(shard_id shard, std::int64_t assignment, std::vector<start> from, receiver to) = 0;
+  virtual void assign(shard_id shard, std::int64_t assignment, std::vector<start> from,
+                      receiver to) = 0;
   virtual void unassign(shard_id shard) = 0;
   /// Holds the shard's partitions back (memory is full elsewhere) and lets them go on.
   virtual void pause(shard_id shard) = 0;
   virtual void resume(shard_id shard) = 0;
 };
 
-/// The log on the way out. Implemented by the bridge. Shard i writes partition i; every record carries the headers
-/// `shard`, `epoch`, `seq`.
+/// The log on the way out. Implemented by the bridge. Shard i writes partition i; every record
+/// carries the headers `shard`, `epoch`, `seq`.
 class egress_port {
  public:
   virtual ~egress_port() = default;
@@ -94,18 +100,19 @@ class egress_port {
   struct listener {
     /// The record is in the log.
     std::function<void(const std::string& topic, sequence seq)> delivered;
-    /// It may or may not be: the host opens the shard again and goes on after the sequence that is out.
+    /// It may or may not be: the host opens the shard again and goes on after the sequence that is
+    /// out.
     std::function<void(const std::string& topic, std::string reason)> lost;
     /// Answer to `open`: last sequence of this shard in each topic's partition, 0 if none.
     std::function<void(std::map<std::string, sequence>)> opened;
   };
-  /// Waits until nothing of this shard is in flight, reads the tails of its partitions, answers `opened`; retries while
-  /// the log is out of reach. Callbacks run on a bridge thread.
+  /// Waits until nothing of this shard is in flight, reads the tails of its partitions, answers
+  /// `opened`; retries while the log is out of reach. Callbacks run on a bridge thread.
   virtual void open(shard_id shard, epoch era, std::vector<std::string> topics, listener to) = 0;
-  /// Hands one record to the producer. Sequences of a topic must come in order. Dropped when `era` is not the one opened,
-  /// or when the node's lease is not valid (then `lost`).
-  virtual void publish(shard_id shard, epoch era, const std::string& topic, sequence seq, std::string_view key,
-                       std::string_view payload) = 0;
+  /// Hands one record to the producer. Sequences of a topic must come in order. Dropped when `era`
+  /// is not the one opened, or when the node's lease is not valid (then `lost`).
+  virtual void publish(shard_id shard, epoch era, const std::string& topic, sequence seq,
+                       std::string_view key, std::string_view payload) = 0;
   virtual void close(shard_id shard) = 0;
 };
 

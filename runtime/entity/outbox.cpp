@@ -4,7 +4,8 @@
 
 namespace troupe {
 
-void outbox::restore(const std::map<std::string, sequence>& sequences, std::vector<store::outbox_row> rows) {
+void outbox::restore(const std::map<std::string, sequence>& sequences,
+                     std::vector<store::outbox_row> rows) {
   for (const auto& [target, last] : sequences) lanes_[target].used = last;
   committed(std::move(rows));
 }

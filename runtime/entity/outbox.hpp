@@ -11,11 +11,15 @@
 
 namespace troupe {
 
-inline std::string topic_target(std::string_view topic) { return "topic:" + std::string(topic); }
-inline std::string shard_target(shard_id shard) { return "shard:" + std::to_string(shard.value()); }
+inline std::string topic_target(std::string_view topic) {
+  return "topic:" + std::string(topic);
+}
+inline std::string shard_target(shard_id shard) {
+  return "shard:" + std::to_string(shard.value());
+}
 
-/// Messages that have left a shard's entities and not yet been acknowledged: one lane a target, each with its own
-/// sequence. Pure: it only remembers; whoever owns it sends.
+/// Messages that have left a shard's entities and not yet been acknowledged: one lane a target,
+/// each with its own sequence. Pure: it only remembers; whoever owns it sends.
 class outbox {
  public:
   /// A target's log is ahead of the database: the two do not belong together.
@@ -26,7 +30,8 @@ class outbox {
   };
   using send = std::function<void(const store::outbox_row&)>;
 
-  void restore(const std::map<std::string, sequence>& sequences, std::vector<store::outbox_row> rows);
+  void restore(const std::map<std::string, sequence>& sequences,
+               std::vector<store::outbox_row> rows);
 
   /// The next sequence of `target`; each is given once.
   sequence number(const std::string& target);
@@ -36,7 +41,8 @@ class outbox {
   /// Topic lanes send nothing until `opened` tells what is out already.
   void close_topics() { topics_open_ = false; }
   bool topics_open() const { return topics_open_; }
-  /// `out`: last sequence in each topic's log. Returns the lanes whose log knows more than the store: then nothing is opened.
+  /// `out`: last sequence in each topic's log. Returns the lanes whose log knows more than the
+  /// store: then nothing is opened.
   std::vector<ahead> opened(const std::map<std::string, sequence>& out);
 
   /// Sends what has not been sent since the lane was (re)opened.

@@ -17,16 +17,16 @@ class residents {
     entity_id id;
     const kind_def* kind = nullptr;
     enum class status : std::uint8_t { free, loading, ready } state = status::free;
-    bool stored = false;                       // The store has (or is about to have) a state of it.
-    bool changed = false;                      // Log plane: absorbed something since its last save.
-    std::uint32_t busy = 0;                    // Saves and deliveries under way: not to be retired.
+    bool stored = false;     // The store has (or is about to have) a state of it.
+    bool changed = false;    // Log plane: absorbed something since its last save.
+    std::uint32_t busy = 0;  // Saves and deliveries under way: not to be retired.
     time_point used{};
-    std::string topic;                         // Log plane: where its events come from.
+    std::string topic;  // Log plane: where its events come from.
     struct parked {
       event_batch_ptr events;
       record_batch_ptr from;
     };
-    std::vector<parked> waiting;               // Log plane: events that came while loading.
+    std::vector<parked> waiting;  // Log plane: events that came while loading.
   };
 
   /// The slot of this entity, or nothing.
@@ -48,7 +48,9 @@ class residents {
  private:
   struct text_hash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
   };
   using by_key = std::unordered_map<std::string, slot_id, text_hash, std::equal_to<>>;
 

@@ -18,7 +18,8 @@ bool shard_machine::checkpoint_due() const {
   if (uncommitted == 0 && changed_.empty() && !outbox_.has_delivered()) return false;
   const auto& limits = setup_.limits;
   const auto since = world_.now() - last_checkpoint_;
-  if (since >= limits.checkpoint_interval || uncommitted >= limits.uncommitted_records_max) return true;
+  if (since >= limits.checkpoint_interval || uncommitted >= limits.uncommitted_records_max)
+    return true;
   if (!output_waiting_ || lag > limits.catch_up_records) return false;
   if (since >= limits.output_delay) return true;
   world_.wake_at(last_checkpoint_ + limits.output_delay);
@@ -27,7 +28,8 @@ bool shard_machine::checkpoint_due() const {
 
 void shard_machine::maybe_commit() {
   if (phase_ != phase::live || closing_ || running_ || loading_ > 0) return;
-  if (std::ranges::any_of(open_.shows, [&](const auto& s) { return residents_[s.first].changed; })) checkpoint_now_ = true;
+  if (std::ranges::any_of(open_.shows, [&](const auto& s) { return residents_[s.first].changed; }))
+    checkpoint_now_ = true;
   const bool checkpoint = checkpoint_due();
   if (!checkpoint && !open_.urgent()) return;
   closing_.emplace();
@@ -44,7 +46,8 @@ void shard_machine::close_batch() {
   closing.commit.delivered = outbox_.take_delivered();
   closing.written = closing.content.touched;
   if (closing.checkpoint) close_checkpoint();
-  if (changed_.empty()) closing_since_ = std::exchange(open_since_, inbox_.empty() ? time_point{} : world_.now());
+  if (changed_.empty())
+    closing_since_ = std::exchange(open_since_, inbox_.empty() ? time_point{} : world_.now());
   for (std::size_t i = 0; i < logs_.size(); ++i) {
     auto& log = logs_[i];
     if (log.log_fed && !closing.checkpoint) continue;
@@ -52,7 +55,8 @@ void shard_machine::close_batch() {
     const auto& topic = setup_.things.ingress[i].topic;
     log.closing = log.taken;
     const auto known = progress_.positions.find(topic);
-    if (known == progress_.positions.end() ? at.value() != 0 : known->second != at) closing.commit.positions[topic] = at;
+    if (known == progress_.positions.end() ? at.value() != 0 : known->second != at)
+      closing.commit.positions[topic] = at;
   }
   for (const auto slot : closing.written) await_save(slot);
   for (const auto& [slot, from] : closing.content.shows) await_save(slot);
@@ -80,9 +84,11 @@ void shard_machine::await_save(slot_id slot) {
   world_.save(slot, closing_->ticket);
 }
 
-void shard_machine::on_saved(slot_id slot, std::uint64_t ticket, std::string state, effects output) {
+void shard_machine::on_saved(slot_id slot, std::uint64_t ticket, std::string state,
+                             effects output) {
   if (phase_ != phase::live) return;
-  ensure(closing_ && closing_->ticket == ticket && closing_->awaited.erase(slot) == 1, "a save belongs to the open commit");
+  ensure(closing_ && closing_->ticket == ticket && closing_->awaited.erase(slot) == 1,
+         "a save belongs to the open commit");
   auto& closing = *closing_;
   auto& e = residents_[slot];
   --e.busy;
@@ -90,7 +96,8 @@ void shard_machine::on_saved(slot_id slot, std::uint64_t ticket, std::string sta
   add_blocks(closing.content.blocks, std::move(output.blocks));
   if (closing.written.contains(slot)) e.stored = true;
   show(slot, state);
-  if (closing.written.contains(slot)) closing.commit.entities.push_back({e.id, e.kind->schema, std::move(state)});
+  if (closing.written.contains(slot))
+    closing.commit.entities.push_back({e.id, e.kind->schema, std::move(state)});
   if (closing.awaited.empty()) send_batch();
 }
 
@@ -99,9 +106,12 @@ void shard_machine::show(slot_id slot, const std::string& state) {
   const auto& e = residents_[slot];
   const auto [first, last] = closing_->content.shows.equal_range(slot);
   for (auto it = first; it != last; ++it) {
-    nlohmann::json answer{{"entity", to_string(e.id)}, {"shard", id_.value()}, {"epoch", era_.value()}};
-    if (e.stored) answer["state"] = nlohmann::json::parse(state);
-    else answer["error"] = "unknown_entity";
+    nlohmann::json answer{
+        {"entity", to_string(e.id)}, {"shard", id_.value()}, {"epoch", era_.value()}};
+    if (e.stored)
+      answer["state"] = nlohmann::json::parse(state);
+    else
+      answer["error"] = "unknown_entity";
     closing_->content.replies.push_back({it->second, std::move(answer)});
   }
 }
@@ -113,24 +123,29 @@ void shard_machine::send_batch() {
   for (auto& record : content.records) {
     auto target = topic_target(record.topic);
     const auto seq = outbox_.number(target);
-    commit.outbox.push_back({std::move(target), seq, std::move(record.key), std::move(record.payload)});
+    commit.outbox.push_back(
+        {std::move(target), seq, std::move(record.key), std::move(record.payload)});
   }
   for (auto& [shard, told] : content.cross_shard) {
     auto target = shard_target(shard);
     const auto seq = outbox_.number(target);
-    commit.outbox.push_back({std::move(target), seq, to_string(told.to),
-                             nlohmann::json{{"type", told.what.type}, {"body", told.what.body}}.dump()});
+    commit.outbox.push_back(
+        {std::move(target), seq, to_string(told.to),
+         nlohmann::json{{"type", told.what.type}, {"body", told.what.body}}.dump()});
   }
   for (auto& [key, row] : content.timers) {
-    if (row) commit.timers_set.push_back(std::move(*row));
-    else commit.timers_cleared.push_back(key);
+    if (row)
+      commit.timers_set.push_back(std::move(*row));
+    else
+      commit.timers_cleared.push_back(key);
   }
   commit.answers = std::move(content.answers);
   commit.channels = content.channels;
   commit.rows = std::move(content.blocks);
   commit.quarantined = std::move(content.quarantined);
   closing.outbox = commit.outbox;
-  for (const auto& block : commit.rows) progress_.rows += static_cast<std::int64_t>(block.rows());
+  for (const auto& block : commit.rows)
+    progress_.rows[std::string(block.table().name)] += static_cast<std::int64_t>(block.rows());
   closing.positions = commit.positions;
   closing.sent = true;
   if (commit.empty()) return on_committed(store::commit_outcome::committed);
@@ -142,10 +157,13 @@ void shard_machine::on_committed(store::commit_outcome outcome) {
   ensure(closing_ && closing_->sent, "a commit was under way");
   using enum store::commit_outcome;
   if (outcome != committed) {
-    static constexpr const char* names[] = {"", "another epoch owns the shard", "the connection was lost while committing",
-                                            "the store is out of reach", "the store refused the content"};
+    static constexpr const char* names[] = {
+        "", "another epoch owns the shard", "the connection was lost while committing",
+        "the store is out of reach", "the store refused the content"};
     return fail({outcome == fenced ? shard_failure::kind::fenced : shard_failure::kind::store,
-                 names[static_cast<std::size_t>(outcome)], {}, {}});
+                 names[static_cast<std::size_t>(outcome)],
+                 {},
+                 {}});
   }
   auto done = std::move(*closing_);
   closing_.reset();
@@ -158,6 +176,7 @@ void shard_machine::on_committed(store::commit_outcome outcome) {
     world_.acknowledge_channel(source, seq);
   }
   outbox_.committed(std::move(done.outbox));
+  if (outbox_.undelivered() > 0 && undelivered_since_ == time_point{}) undelivered_since_ = world_.now();
   hand_out();
   release_answers(done.content);
   hold_back_if_full();
@@ -168,8 +187,11 @@ void shard_machine::on_committed(store::commit_outcome outcome) {
 
 void shard_machine::release_answers(open_batch& batch) {
   for (auto& reply : batch.replies) {
-    if (world_.lease_valid()) world_.answer(reply.to, std::move(reply.what));
-    else world_.answer(reply.to, {{"error", "lease_lost"}, {"detail", "this node may no longer speak for the shard"}});
+    if (world_.lease_valid())
+      world_.answer(reply.to, std::move(reply.what));
+    else
+      world_.answer(reply.to, {{"error", "lease_lost"},
+                               {"detail", "this node may no longer speak for the shard"}});
   }
   for (const auto& [slot, from] : batch.shows) {
     auto& e = residents_[slot];

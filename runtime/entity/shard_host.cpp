@@ -4,9 +4,13 @@
 
 namespace troupe {
 
-shard_host::shard_host(caf::actor_config& config, shard_id shard, const host_environment* environment,
-                       caf::actor supervisor, std::vector<poison> poisoned)
-    : caf::event_based_actor(config), shard_(shard), environment_(*environment), supervisor_(std::move(supervisor)),
+shard_host::shard_host(caf::actor_config& config, shard_id shard,
+                       const host_environment* environment, caf::actor supervisor,
+                       std::vector<poison> poisoned)
+    : caf::event_based_actor(config),
+      shard_(shard),
+      environment_(*environment),
+      supervisor_(std::move(supervisor)),
       machine_(shard, environment->setup, *this, std::move(poisoned)) {}
 
 template <class Step>
@@ -24,7 +28,8 @@ template <class Step>
 auto shard_host::later(Step step) {
   return [self = caf::actor_cast<caf::actor>(this), step](auto&&... arguments) {
     auto call = std::make_shared<std::function<void(shard_machine&)>>(
-        [step, ... kept = std::decay_t<decltype(arguments)>(std::forward<decltype(arguments)>(arguments))](
+        [step, ... kept =
+                   std::decay_t<decltype(arguments)>(std::forward<decltype(arguments)>(arguments))](
             shard_machine& machine) mutable { step(machine, std::move(kept)...); });
     caf::anon_send(self, shard_call{std::move(call)});
   };
@@ -35,12 +40,20 @@ caf::behavior shard_host::make_behavior() {
   drive([](shard_machine& m) { m.start(); });
   return {
       [this](const records_arrived& m) { drive([&](shard_machine& s) { s.on_records(m.batch); }); },
-      [this](const output_waiting& m) { drive([&](shard_machine& s) { s.on_output_waiting(m.slot); }); },
-      [this](const state_saved& m) {
-        drive([&](shard_machine& s) { s.on_saved(m.slot, m.ticket, std::move(*m.state), std::move(*m.output)); });
+      [this](const output_waiting& m) {
+        drive([&](shard_machine& s) { s.on_output_waiting(m.slot); });
       },
-      [this](const message_handled& m) { drive([&](shard_machine& s) { s.on_handled(m.slot, std::move(*m.done)); }); },
-      [this](const entity_failed& m) { drive([&](shard_machine& s) { s.on_entity_failed(m.slot, m.reason, m.event); }); },
+      [this](const state_saved& m) {
+        drive([&](shard_machine& s) {
+          s.on_saved(m.slot, m.ticket, std::move(*m.state), std::move(*m.output));
+        });
+      },
+      [this](const message_handled& m) {
+        drive([&](shard_machine& s) { s.on_handled(m.slot, std::move(*m.done)); });
+      },
+      [this](const entity_failed& m) {
+        drive([&](shard_machine& s) { s.on_entity_failed(m.slot, m.reason, m.event); });
+      },
       [this](const shard_call& m) { drive([&](shard_machine& s) { (*m.call)(s); }); },
       [this](const wake_up& m) {
         if (woken_at_ == m.wished) woken_at_ = {};
@@ -68,13 +81,14 @@ caf::behavior shard_host::make_behavior() {
 }
 
 void shard_host::take() {
-  environment_.store->take(shard_, environment_.self, later([](shard_machine& s, auto taken, auto why) {
-                             s.on_taken(std::move(taken), why);
-                           }));
+  environment_.store->take(
+      shard_, environment_.self,
+      later([](shard_machine& s, auto taken, auto why) { s.on_taken(std::move(taken), why); }));
 }
 
 void shard_host::commit(store::commit_batch batch) {
-  environment_.store->commit(std::move(batch), later([](shard_machine& s, auto outcome) { s.on_committed(outcome); }));
+  environment_.store->commit(
+      std::move(batch), later([](shard_machine& s, auto outcome) { s.on_committed(outcome); }));
 }
 
 void shard_host::load(std::vector<entity_id> ids) {
@@ -83,21 +97,26 @@ void shard_host::load(std::vector<entity_id> ids) {
 }
 
 void shard_host::find_answer(std::string request) {
-  auto callback = later([request](shard_machine& s, auto answer) { s.on_answer_found(request, std::move(answer)); });
+  auto callback = later(
+      [request](shard_machine& s, auto answer) { s.on_answer_found(request, std::move(answer)); });
   environment_.store->find_answer(shard_, std::move(request), std::move(callback));
 }
 
 void shard_host::open_egress(epoch era) {
   egress_port::listener to;
-  to.delivered = later([](shard_machine& s, std::string topic, sequence seq) { s.on_delivered(topic, seq); });
-  to.lost = later([](shard_machine& s, std::string topic, std::string reason) { s.on_egress_lost(topic, reason); });
+  to.delivered =
+      later([](shard_machine& s, std::string topic, sequence seq) { s.on_delivered(topic, seq); });
+  to.lost = later([](shard_machine& s, std::string topic, std::string reason) {
+    s.on_egress_lost(topic, reason);
+  });
   to.opened = later([](shard_machine& s, auto out) { s.on_egress_opened(out); });
   environment_.egress->open(shard_, era, environment_.setup.things.egress, std::move(to));
 }
 
 void shard_host::publish(epoch era, const store::outbox_row& row) {
   constexpr std::size_t prefix = std::string_view("topic:").size();
-  environment_.egress->publish(shard_, era, row.target.substr(prefix), row.seq, row.key, row.payload);
+  environment_.egress->publish(shard_, era, row.target.substr(prefix), row.seq, row.key,
+                               row.payload);
 }
 
 void shard_host::send_to_shard(const store::outbox_row& row) {
@@ -126,11 +145,12 @@ void shard_host::assign(epoch era, std::vector<ingress_port::start> from) {
   environment_.ingress->assign(shard_, era.value(), std::move(from), std::move(to));
 }
 
-void shard_host::spawn(slot_id slot, const kind_def& kind, const entity_id& id, const store::entity_row* row) {
+void shard_host::spawn(slot_id slot, const kind_def& kind, const entity_id& id,
+                       const store::entity_row* row) {
   if (entities_.size() <= slot.value()) entities_.resize(slot.value() + 1);
   auto kept = row == nullptr ? nullptr : std::make_shared<store::entity_row>(*row);
-  entities_[slot.value()] =
-      home_system().spawn<entity_actor>(caf::actor_cast<caf::actor>(this), slot, &kind, id, std::move(kept));
+  entities_[slot.value()] = home_system().spawn<entity_actor>(caf::actor_cast<caf::actor>(this),
+                                                              slot, &kind, id, std::move(kept));
 }
 
 void shard_host::absorb(slot_id slot, event_batch_ptr events, record_batch_ptr from) {
@@ -141,7 +161,9 @@ void shard_host::handle(slot_id slot, message what) {
   send(entities_[slot.value()], handle_message{std::make_shared<message>(std::move(what)), now()});
 }
 
-void shard_host::save(slot_id slot, std::uint64_t ticket) { send(entities_[slot.value()], save_entity{ticket}); }
+void shard_host::save(slot_id slot, std::uint64_t ticket) {
+  send(entities_[slot.value()], save_entity{ticket});
+}
 
 void shard_host::retire(slot_id slot) {
   send_exit(entities_[slot.value()], caf::exit_reason::user_shutdown);
@@ -168,7 +190,9 @@ void shard_host::wake_at(time_point when) {
   delayed_send(this, wait, wake_up{when});
 }
 
-void shard_host::live(epoch era) { send(supervisor_, shard_lives{shard_, era}); }
+void shard_host::live(epoch era) {
+  send(supervisor_, shard_lives{shard_, era});
+}
 
 void shard_host::drained(epoch era) {
   done_ = true;
@@ -190,7 +214,9 @@ void shard_host::fail(shard_failure why) {
 
 void shard_host::on_exit() {
   for (auto& e : entities_)
-    if (e) caf::anon_send<caf::message_priority::high>(e, caf::exit_msg{address(), caf::exit_reason::user_shutdown});
+    if (e)
+      caf::anon_send<caf::message_priority::high>(
+          e, caf::exit_msg{address(), caf::exit_reason::user_shutdown});
   entities_.clear();
   clients_.clear();
   supervisor_ = nullptr;

@@ -25,8 +25,8 @@ struct host_environment {
 /// The actor of one shard: carries between its machine and store, bridge, entities and clients.
 class shard_host final : public caf::event_based_actor, private shard_world {
  public:
-  shard_host(caf::actor_config& config, shard_id shard, const host_environment* environment, caf::actor supervisor,
-             std::vector<poison> poisoned);
+  shard_host(caf::actor_config& config, shard_id shard, const host_environment* environment,
+             caf::actor supervisor, std::vector<poison> poisoned);
 
   caf::behavior make_behavior() override;
   void on_exit() override;
@@ -46,7 +46,8 @@ class shard_host final : public caf::event_based_actor, private shard_world {
   void pause() override { environment_.ingress->pause(shard_); }
   void resume() override { environment_.ingress->resume(shard_); }
   void unassign() override { environment_.ingress->unassign(shard_); }
-  void spawn(slot_id slot, const kind_def& kind, const entity_id& id, const store::entity_row* row) override;
+  void spawn(slot_id slot, const kind_def& kind, const entity_id& id,
+             const store::entity_row* row) override;
   void absorb(slot_id slot, event_batch_ptr events, record_batch_ptr from) override;
   void handle(slot_id slot, message what) override;
   void save(slot_id slot, std::uint64_t ticket) override;
@@ -74,7 +75,7 @@ class shard_host final : public caf::event_based_actor, private shard_world {
   std::vector<caf::actor> entities_;  // By slot.
   std::unordered_map<std::uint64_t, caf::response_promise> clients_;
   std::uint64_t requests_ = 0;
-  time_point woken_at_{};             // The earliest wish that is on its way; epoch if none.
+  time_point woken_at_{};  // The earliest wish that is on its way; epoch if none.
   steady_time posted_{};
   bool done_ = false;
 };

@@ -1,4 +1,5 @@
-// The log plane of a shard: from records to log-fed entities, and what cannot be used to the dead-letter topic.
+// The log plane of a shard: from records to log-fed entities, and what cannot be used to the
+// dead-letter topic.
 #include <algorithm>
 
 #include "runtime/base/ensure.hpp"
@@ -29,11 +30,14 @@ class shard_machine::records_sink final : public decoder_sink {
     host_.enqueue(std::move(u));
   }
 
-  void refuse(const record_view& record, std::string_view reason, std::string_view detail) override {
+  void refuse(const record_view& record, std::string_view reason,
+              std::string_view detail) override {
     if (host_.logs_[topic_].log_fed)
-      return host_.dead_letter(def_.topic, record.offset, record.key, record.payload, reason, detail);
+      return host_.dead_letter(def_.topic, record.offset, record.key, record.payload, reason,
+                               detail);
     auto u = make_unit(record);
-    u.refused = {std::string(record.key), std::string(record.payload), std::string(reason), std::string(detail)};
+    u.refused = {std::string(record.key), std::string(record.payload), std::string(reason),
+                 std::string(detail)};
     host_.enqueue(std::move(u));
   }
 
@@ -66,12 +70,13 @@ void shard_machine::on_records(const record_batch_ptr& batch) {
 void shard_machine::take_records(std::uint32_t topic, const record_batch_ptr& batch) {
   auto& log = logs_[topic];
   std::span<const record_view> records(batch->records);
-  while (!records.empty() && records.front().offset < log.next.value()) records = records.subspan(1);
+  while (!records.empty() && records.front().offset < log.next.value())
+    records = records.subspan(1);
   if (records.empty()) return;
   if (open_since_ == time_point{}) open_since_ = world_.now();
   log.next = position(records.back().offset + 1);
   if (log.log_fed) log.taken += static_cast<std::int64_t>(records.size());
-  if (skipped_.empty() && poisoned_.empty()) return decode_span(topic, records, batch);
+  if (poisoned_.empty()) return decode_span(topic, records, batch);
   for (const auto& record : records)
     if (!set_aside(topic, record)) decode_span(topic, {&record, 1}, batch);
 }
@@ -82,20 +87,21 @@ void shard_machine::decode_span(std::uint32_t topic, std::span<const record_view
   logs_[topic].decode->decode(records, sink);
 }
 
-/// Whether this record is quarantined (already, or now because it has failed too often).
+/// Whether this record has failed too often: then it is quarantined by the commit that passes its
+/// position.
 bool shard_machine::set_aside(std::uint32_t topic, const record_view& record) {
   if (!logs_[topic].log_fed) return false;  // Units see to it when their turn comes.
   const auto& name = setup_.things.ingress[topic].topic;
-  if (skipped_.contains({name, record.offset})) return true;
   const auto* p = find_poison({name, record.offset, {}});
   if (p == nullptr) return false;
-  log_open_.quarantined.push_back({p->entity, name, record.offset, std::string(record.key), std::string(record.payload), p->reason});
+  log_open_.quarantined.push_back({p->entity, name, record.offset, std::string(record.key),
+                                   std::string(record.payload), p->reason});
   dead_letter(name, record.offset, record.key, record.payload, "quarantined", p->reason);
   return true;
 }
 
-void shard_machine::deliver_events(const kind_def& kind, std::string_view key, event_batch_ptr events,
-                                   const record_batch_ptr& from) {
+void shard_machine::deliver_events(const kind_def& kind, std::string_view key,
+                                   event_batch_ptr events, const record_batch_ptr& from) {
   const auto* known = residents_.find(kind, key);
   const auto slot = known != nullptr ? *known : resident(kind, {kind.name, std::string(key)});
   auto& e = residents_[slot];
@@ -105,19 +111,23 @@ void shard_machine::deliver_events(const kind_def& kind, std::string_view key, e
     e.changed = true;
     changed_.push_back(slot);
   }
-  if (e.state == residents::entry::status::ready) return world_.absorb(slot, std::move(events), from);
+  if (e.state == residents::entry::status::ready)
+    return world_.absorb(slot, std::move(events), from);
   e.waiting.push_back({std::move(events), from});
 }
 
 void shard_machine::dead_letter(const std::string& source, std::int64_t place, std::string_view key,
-                                std::string_view payload, std::string_view reason, std::string_view detail) {
+                                std::string_view payload, std::string_view reason,
+                                std::string_view detail) {
   ++progress_.dead_letters;
   const bool log_plane = std::ranges::any_of(logs_, [&](const log_topic& log) {
-    return log.log_fed && setup_.things.ingress[static_cast<std::size_t>(&log - logs_.data())].topic == source;
+    return log.log_fed &&
+           setup_.things.ingress[static_cast<std::size_t>(&log - logs_.data())].topic == source;
   });
   auto& batch = log_plane ? log_open_ : open_;
-  batch.records.push_back({std::string(dead_letter_topic), std::string(utf8_or_empty(key)),
-                           dead_letter_json({source, id_.value(), place, reason, detail, key, payload, world_.now()})});
+  batch.records.push_back(
+      {std::string(dead_letter_topic), std::string(utf8_or_empty(key)),
+       dead_letter_json({source, id_.value(), place, reason, detail, key, payload, world_.now()})});
   if (log_plane) output_waiting_ = true;
 }
 
@@ -125,14 +135,20 @@ void shard_machine::on_truncated(std::uint32_t topic, position wanted, position 
   if (phase_ != phase::live) return;
   const auto& name = setup_.things.ingress[topic].topic;
   const auto missing = first.value() - wanted.value();
-  log::error("entity", "log_truncated", {{"shard", id_}, {"topic", name}, {"wanted", wanted}, {"first", first},
-                                         {"missing", missing}, {"goes_on", setup_.limits.go_on_when_truncated}});
+  log::error("entity", "log_truncated",
+             {{"shard", id_},
+              {"topic", name},
+              {"wanted", wanted},
+              {"first", first},
+              {"missing", missing},
+              {"goes_on", setup_.limits.go_on_when_truncated}});
   if (!setup_.limits.go_on_when_truncated || first.value() < 0)
     return fail({shard_failure::kind::log,
-                 "topic " + name + " partition " + std::to_string(id_.value()) + " begins at offset " +
-                     std::to_string(first.value()) + ", position " + std::to_string(wanted.value()) + " is gone: " +
-                     std::to_string(missing) +
-                     " records are missing (set ingress.on_truncated to \"continue\" to go on without them)",
+                 "topic " + name + " partition " + std::to_string(id_.value()) +
+                     " begins at offset " + std::to_string(first.value()) + ", position " +
+                     std::to_string(wanted.value()) + " is gone: " + std::to_string(missing) +
+                     " records are missing (set ingress.on_truncated to \"continue\" to go on "
+                     "without them)",
                  {},
                  {}});
   progress_.log_missing += std::max<std::int64_t>(0, missing);
@@ -147,9 +163,10 @@ void shard_machine::hold_back_if_full() {
   std::int64_t uncommitted = 0;
   for (const auto& log : logs_) uncommitted += log.taken - log.committed;
   const auto& limits = setup_.limits;
-  const bool full = uncommitted >= limits.uncommitted_records_max || outbox_.undelivered() >= limits.outbox_max ||
-                    inbox_.size() >= limits.inbox_max;
-  const bool low = uncommitted < limits.uncommitted_records_max && outbox_.undelivered() < limits.outbox_max / 2 &&
+  const bool full = uncommitted >= limits.uncommitted_records_max ||
+                    outbox_.undelivered() >= limits.outbox_max || inbox_.size() >= limits.inbox_max;
+  const bool low = uncommitted < limits.uncommitted_records_max &&
+                   outbox_.undelivered() < limits.outbox_max / 2 &&
                    inbox_.size() < limits.inbox_max / 2 + 1;
   if (full && !held_back_) {
     held_back_ = true;

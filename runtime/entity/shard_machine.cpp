@@ -7,8 +7,13 @@
 
 namespace troupe {
 
-shard_machine::shard_machine(shard_id id, const shard_setup& setup, shard_world& world, std::vector<poison> poisoned)
-    : id_(id), setup_(setup), world_(world), poisoned_(std::move(poisoned)), answers_(2 * setup.limits.inbox_max) {
+shard_machine::shard_machine(shard_id id, const shard_setup& setup, shard_world& world,
+                             std::vector<poison> poisoned)
+    : id_(id),
+      setup_(setup),
+      world_(world),
+      poisoned_(std::move(poisoned)),
+      answers_(2 * setup.limits.inbox_max) {
   for (const auto& def : setup_.things.ingress) {
     const auto* kind = find_kind(def.kind);
     auto& log = logs_.emplace_back();
@@ -27,7 +32,9 @@ void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::com
   if (!taken) {
     const bool fenced = why == store::commit_outcome::fenced;
     return fail({fenced ? shard_failure::kind::fenced : shard_failure::kind::store,
-                 fenced ? "another live incarnation owns the shard" : "the store is out of reach", {}, {}});
+                 fenced ? "another live incarnation owns the shard" : "the store is out of reach",
+                 {},
+                 {}});
   }
   era_ = taken->era;
   auto& image = taken->image;
@@ -39,7 +46,6 @@ void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::com
   outbox_.restore(image.sequences, std::move(image.outbox));
   for (auto& row : image.timers) timers_.set(std::move(row));
   channels_ = channels_committed_ = std::move(image.channels);
-  skipped_.insert(image.quarantined.begin(), image.quarantined.end());
   phase_ = phase::opening;
   world_.open_egress(era_);
 }
@@ -53,7 +59,8 @@ void shard_machine::on_egress_opened(const std::map<std::string, sequence>& out)
                  a.target + " partition " + std::to_string(id_.value()) + " holds sequence " +
                      std::to_string(a.in_log.value()) + " but the database knows only " +
                      std::to_string(a.in_store.value()) +
-                     ": topics and database do not belong together (use the database that wrote them, other topics by "
+                     ": topics and database do not belong together (use the database that wrote "
+                     "them, other topics by "
                      "kafka.topic_prefix, or delete the egress topics)",
                  {},
                  {}});
@@ -91,6 +98,7 @@ void shard_machine::hand_out() {
 void shard_machine::on_delivered(const std::string& topic, sequence seq) {
   if (phase_ != phase::live) return;
   outbox_.delivered(topic_target(topic), seq);
+  undelivered_since_ = outbox_.undelivered() == 0 ? time_point{} : world_.now();
   hold_back_if_full();
   drain_further();
 }
@@ -149,7 +157,9 @@ void shard_machine::on_drain() {
 }
 
 void shard_machine::drain_further() {
-  if (!draining_ || phase_ != phase::live || closing_ || running_ || !inbox_.empty() || outbox_.undelivered() > 0) return;
+  if (!draining_ || phase_ != phase::live || closing_ || running_ || !inbox_.empty() ||
+      outbox_.undelivered() > 0)
+    return;
   if (outbox_.has_delivered() || !changed_.empty()) {
     checkpoint_now_ = true;
     return maybe_commit();
@@ -190,7 +200,8 @@ void shard_machine::load_missing() {
   world_.load(std::exchange(to_load_, {}));
 }
 
-void shard_machine::on_loaded(const std::vector<entity_id>& asked, std::optional<std::vector<store::entity_row>> rows) {
+void shard_machine::on_loaded(const std::vector<entity_id>& asked,
+                              std::optional<std::vector<store::entity_row>> rows) {
   if (phase_ != phase::live) return;
   if (!rows) return fail({shard_failure::kind::store, "entity states could not be read", {}, {}});
   std::unordered_map<entity_id, const store::entity_row*> found;
@@ -205,7 +216,8 @@ void shard_machine::on_loaded(const std::vector<entity_id>& asked, std::optional
     e.stored = row != found.end();
     --loading_;
     world_.spawn(*slot, *kind, id, row == found.end() ? nullptr : row->second);
-    for (auto& parked : std::exchange(e.waiting, {})) world_.absorb(*slot, std::move(parked.events), std::move(parked.from));
+    for (auto& parked : std::exchange(e.waiting, {}))
+      world_.absorb(*slot, std::move(parked.events), std::move(parked.from));
   }
   step_unit();
   run_units();
@@ -221,6 +233,7 @@ shard_progress shard_machine::progress() const {
   }
   p.uncommitted_since = closing_since_ != time_point{} ? closing_since_ : open_since_;
   p.undelivered = outbox_.undelivered();
+  p.undelivered_since = undelivered_since_;
   p.inbox = inbox_.size();
   p.residents = residents_.size();
   return p;

@@ -42,31 +42,35 @@ struct shard_setup {
 struct shard_progress {
   std::int64_t era = 0;
   bool live = false;
-  std::int64_t applied = 0;             // Records applied since the shard went live.
-  std::int64_t lag = 0;                 // Records in the log that have not been taken yet, over all topics.
-  std::int64_t uncommitted = 0;         // Records taken but not yet committed.
-  time_point uncommitted_since{};       // When the oldest of them was taken; epoch if there is none.
+  std::int64_t applied = 0;  // Records applied since the shard went live.
+  std::int64_t lag = 0;      // Records in the log that have not been taken yet, over all topics.
+  std::int64_t uncommitted = 0;    // Records taken but not yet committed.
+  time_point uncommitted_since{};  // When the oldest of them was taken; epoch if there is none.
   std::int64_t commits = 0;
-  std::int64_t rows = 0;                // Result rows written.
+  std::map<std::string, std::int64_t> rows;  // Result rows written, by table.
   std::int64_t units = 0;
   std::int64_t dead_letters = 0;
-  std::int64_t log_missing = 0;         // Records that the log lost before they were read.
-  std::size_t undelivered = 0;          // Outbox rows not yet acknowledged.
+  std::int64_t log_missing = 0;  // Records that the log lost before they were read.
+  std::size_t undelivered = 0;   // Outbox rows not yet acknowledged.
   time_point undelivered_since{};
   std::size_t inbox = 0;
   std::size_t residents = 0;
   std::map<std::string, position> positions;  // Committed, by topic.
 };
 
-/// One shard from taking it to losing it, as a state machine without threads, clocks or I/O: calls come in one at a time,
-/// what it wants goes out through `shard_world`. Two planes share its commits:
-/// - the *log plane*: log-fed entities take batches as they come; a checkpoint saves all that changed, their rows and the
+/// One shard from taking it to losing it, as a state machine without threads, clocks or I/O: calls
+/// come in one at a time, what it wants goes out through `shard_world`. Two planes share its
+/// commits:
+/// - the *log plane*: log-fed entities take batches as they come; a checkpoint saves all that
+/// changed, their rows and the
 ///   log's position together;
-/// - the *unit plane*: inputs run one after another, each to its end, while the previous ones commit.
-/// A failed or ambiguous commit, an entity that throws, a lost lease: `fail`, and a new machine starts from the store.
+/// - the *unit plane*: inputs run one after another, each to its end, while the previous ones
+/// commit. A failed or ambiguous commit, an entity that throws, a lost lease: `fail`, and a new
+/// machine starts from the store.
 class shard_machine {
  public:
-  shard_machine(shard_id id, const shard_setup& setup, shard_world& world, std::vector<poison> poisoned = {});
+  shard_machine(shard_id id, const shard_setup& setup, shard_world& world,
+                std::vector<poison> poisoned = {});
 
   void start();
 
@@ -74,14 +78,16 @@ class shard_machine {
   void on_egress_opened(const std::map<std::string, sequence>& out);
   void on_records(const record_batch_ptr& batch);
   void on_truncated(std::uint32_t topic, position wanted, position first);
-  void on_loaded(const std::vector<entity_id>& asked, std::optional<std::vector<store::entity_row>> rows);
+  void on_loaded(const std::vector<entity_id>& asked,
+                 std::optional<std::vector<store::entity_row>> rows);
 
-  /// A message from outside. `request` may be empty; with one, repeating it has no second effect. Every request gets
-  /// exactly one answer unless the shard fails first.
+  /// A message from outside. `request` may be empty; with one, repeating it has no second effect.
+  /// Every request gets exactly one answer unless the shard fails first.
   void on_request(entity_id to, message what, std::string request, request_ref from);
   /// The committed state of an entity as JSON; nothing else changes.
   void on_show(entity_id of, request_ref from);
-  void on_answer_found(const std::string& request, std::optional<std::optional<std::string>> answer);
+  void on_answer_found(const std::string& request,
+                       std::optional<std::optional<std::string>> answer);
   void on_channel(shard_id source, sequence seq, entity_id to, message what);
   void on_channel_acknowledged(const std::string& target, sequence up_to);
 
@@ -98,22 +104,24 @@ class shard_machine {
   void on_drain();
   void on_lease_lost() { fail({shard_failure::kind::lease, "the node's lease is lost", {}, {}}); }
   /// The host itself broke an invariant.
-  void on_defect(std::string reason) { fail({shard_failure::kind::defect, std::move(reason), {}, {}}); }
+  void on_defect(std::string reason) {
+    fail({shard_failure::kind::defect, std::move(reason), {}, {}});
+  }
 
   shard_progress progress() const;
   bool failed() const { return phase_ == phase::failed; }
 
  private:
   enum class phase : std::uint8_t { created, taking, opening, live, failed };
-  struct log_topic {                 // One ingress topic's partition.
+  struct log_topic {  // One ingress topic's partition.
     std::unique_ptr<decoder> decode;
-    position next;                   // First record not yet taken.
-    position applied;                // Unit plane: first record whose unit has not ended.
+    position next;     // First record not yet taken.
+    position applied;  // Unit plane: first record whose unit has not ended.
     std::int64_t end = 0;
     bool log_fed = false;
-    std::int64_t taken = 0;          // Records applied since the shard went live ...
-    std::int64_t closing = 0;        // ... of those, in the batch that is being committed ...
-    std::int64_t committed = 0;      // ... and durable.
+    std::int64_t taken = 0;      // Records applied since the shard went live ...
+    std::int64_t closing = 0;    // ... of those, in the batch that is being committed ...
+    std::int64_t committed = 0;  // ... and durable.
   };
   class records_sink;
   friend class records_sink;
@@ -128,10 +136,12 @@ class shard_machine {
   // Log plane (shard_log.cpp)
   void take_records(std::uint32_t topic, const record_batch_ptr& batch);
   bool set_aside(std::uint32_t topic, const record_view& record);
-  void decode_span(std::uint32_t topic, std::span<const record_view> records, const record_batch_ptr& batch);
-  void deliver_events(const kind_def& kind, std::string_view key, event_batch_ptr events, const record_batch_ptr& from);
-  void dead_letter(const std::string& source, std::int64_t place, std::string_view key, std::string_view payload,
-                   std::string_view reason, std::string_view detail);
+  void decode_span(std::uint32_t topic, std::span<const record_view> records,
+                   const record_batch_ptr& batch);
+  void deliver_events(const kind_def& kind, std::string_view key, event_batch_ptr events,
+                      const record_batch_ptr& from);
+  void dead_letter(const std::string& source, std::int64_t place, std::string_view key,
+                   std::string_view payload, std::string_view reason, std::string_view detail);
   void hold_back_if_full();
 
   // Unit plane (shard_units.cpp)
@@ -171,13 +181,12 @@ class shard_machine {
   phase phase_ = phase::created;
   epoch era_;
   std::vector<log_topic> logs_;                      // By index of the catalog's ingress list.
-  std::set<std::pair<std::string, std::int64_t>> skipped_;  // Quarantined inputs that lie ahead.
   std::map<shard_id, sequence> channels_;            // Last sequence accepted, by source shard ...
   std::map<shard_id, sequence> channels_committed_;  // ... and the last that is durable.
 
   residents residents_;
   std::vector<entity_id> to_load_;
-  std::size_t loading_ = 0;                          // Entities on their way from the store.
+  std::size_t loading_ = 0;  // Entities on their way from the store.
   outbox outbox_;
   timers timers_;
 
@@ -185,10 +194,10 @@ class shard_machine {
   std::optional<running_unit> running_;
   answer_memory answers_;
 
-  open_batch open_;                                  // What goes with the next commit.
-  open_batch log_open_;                              // Log plane: what goes with the next checkpoint.
-  std::vector<slot_id> changed_;                     // Log plane: whose state the next checkpoint saves.
-  std::optional<closing_batch> closing_;             // States are being gathered, or the commit is under way.
+  open_batch open_;                       // What goes with the next commit.
+  open_batch log_open_;                   // Log plane: what goes with the next checkpoint.
+  std::vector<slot_id> changed_;          // Log plane: whose state the next checkpoint saves.
+  std::optional<closing_batch> closing_;  // States are being gathered, or the commit is under way.
   std::uint64_t tickets_ = 0;
   bool output_waiting_ = false;
   bool checkpoint_now_ = false;
@@ -197,8 +206,9 @@ class shard_machine {
   time_point last_checkpoint_{};
   time_point resend_at_{};
   shard_progress progress_;
-  time_point open_since_{};                          // When the oldest record or unit came that is in no batch yet.
-  time_point closing_since_{};                       // The same for the closing batch.
+  time_point open_since_{};     // When the oldest record or unit came that is in no batch yet.
+  time_point undelivered_since_{};  // Since when messages wait without one being acknowledged.
+  time_point closing_since_{};  // The same for the closing batch.
 };
 
 }  // namespace troupe

@@ -1,4 +1,5 @@
-// The unit plane of a shard: one input after another, each with everything that follows from it inside the shard.
+// The unit plane of a shard: one input after another, each with everything that follows from it
+// inside the shard.
 #include "runtime/base/ensure.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/codec/text.hpp"
@@ -12,12 +13,15 @@ nlohmann::json error_answer(std::string_view name, std::string_view detail) {
   return {{"error", name}, {"detail", detail}};
 }
 
-std::string message_json(const message& what) { return nlohmann::json{{"type", what.type}, {"body", what.body}}.dump(); }
+std::string message_json(const message& what) {
+  return nlohmann::json{{"type", what.type}, {"body", what.body}}.dump();
+}
 
 }  // namespace
 
 void shard_machine::on_request(entity_id to, message what, std::string request, request_ref from) {
-  if (phase_ != phase::live || draining_) return world_.answer(from, error_answer("shard_unavailable", "the shard is being recovered"));
+  if (phase_ != phase::live || draining_)
+    return world_.answer(from, error_answer("shard_unavailable", "the shard is being recovered"));
   if (inbox_.size() >= setup_.limits.inbox_max)
     return world_.answer(from, error_answer("busy", "the shard's inbox is full"));
   unit u;
@@ -32,7 +36,8 @@ void shard_machine::on_request(entity_id to, message what, std::string request, 
 }
 
 void shard_machine::on_show(entity_id of, request_ref from) {
-  if (phase_ != phase::live || draining_) return world_.answer(from, error_answer("shard_unavailable", "the shard is being recovered"));
+  if (phase_ != phase::live || draining_)
+    return world_.answer(from, error_answer("shard_unavailable", "the shard is being recovered"));
   const auto* kind = find_kind(of.kind);
   if (kind == nullptr) return world_.answer(from, error_answer("unknown_kind", of.kind));
   const auto slot = resident(*kind, of);
@@ -63,9 +68,11 @@ void shard_machine::on_channel(shard_id source, sequence seq, entity_id to, mess
   maybe_commit();
 }
 
-void shard_machine::on_answer_found(const std::string& request, std::optional<std::optional<std::string>> answer) {
+void shard_machine::on_answer_found(const std::string& request,
+                                    std::optional<std::optional<std::string>> answer) {
   if (phase_ != phase::live) return;
-  if (!answer) return fail({shard_failure::kind::store, "remembered answers could not be read", {}, {}});
+  if (!answer)
+    return fail({shard_failure::kind::store, "remembered answers could not be read", {}, {}});
   for (auto& u : inbox_) {
     if (u.request != request || u.answer_lookup != unit::lookup::pending) continue;
     u.answer_lookup = unit::lookup::done;
@@ -111,10 +118,10 @@ void shard_machine::begin_unit(unit u) {
     timers_.cancel(key);
     open_.timers[key] = std::nullopt;
   }
-  if (skipped_.contains({u.input.source, u.input.place})) return advance(u);
   if (const auto* p = find_poison(u.input)) return quarantine(u, *p);
   if (u.refused) {
-    dead_letter(u.input.source, u.input.place, u.refused->key, u.refused->payload, u.refused->reason, u.refused->detail);
+    dead_letter(u.input.source, u.input.place, u.refused->key, u.refused->payload,
+                u.refused->reason, u.refused->detail);
     return advance(u);
   }
   if (u.answer) return answer_again(u, *u.answer);
@@ -136,8 +143,11 @@ void shard_machine::step_unit() {
     const auto* kind = find_kind(next.to.kind);
     if (kind == nullptr || kind->log_fed) {
       const std::string reason = kind == nullptr ? "unknown_kind" : "takes_no_messages";
-      if (running_->what.from) running_->answer = error_answer(reason, to_string(next.to));
-      else dead_letter(running_->what.input.source, running_->what.input.place, to_string(next.to), message_json(next.what), reason, next.to.kind);
+      if (running_->what.from)
+        running_->answer = error_answer(reason, to_string(next.to));
+      else
+        dead_letter(running_->what.input.source, running_->what.input.place, to_string(next.to),
+                    message_json(next.what), reason, next.to.kind);
       running_->todo.pop_front();
       continue;
     }
@@ -169,8 +179,10 @@ void shard_machine::merge(slot_id slot, effects done) {
   if (!done.read_only) open_.touched.insert(slot);
   for (auto& tell : done.tells) {
     const auto shard = setup_.shard_of(tell.to);
-    if (shard == id_) running_->todo.push_back({std::move(tell.to), std::move(tell.what)});
-    else open_.cross_shard.emplace_back(shard, std::move(tell));
+    if (shard == id_)
+      running_->todo.push_back({std::move(tell.to), std::move(tell.what)});
+    else
+      open_.cross_shard.emplace_back(shard, std::move(tell));
   }
   for (auto& record : done.records) open_.records.push_back(std::move(record));
   for (auto& change : done.timers) {
@@ -193,7 +205,8 @@ void shard_machine::end_unit() {
   auto ended = std::move(*running_);
   running_.reset();
   ++progress_.units;
-  finish(std::move(ended.what), ended.answer ? std::move(*ended.answer) : nlohmann::json{{"ok", true}});
+  finish(std::move(ended.what),
+         ended.answer ? std::move(*ended.answer) : nlohmann::json{{"ok", true}});
 }
 
 void shard_machine::finish(unit u, nlohmann::json answer) {
@@ -218,22 +231,32 @@ void shard_machine::advance(const unit& u) {
 }
 
 void shard_machine::quarantine(const unit& u, const poison& p) {
-  log::error("entity", "quarantined", {{"shard", id_}, {"entity", to_string(u.to)}, {"source", u.input.source},
-                                       {"place", u.input.place}, {"reason", p.reason}});
-  const auto input = nlohmann::json{{"to", to_string(u.to)}, {"type", u.what.type}, {"body", u.what.body}}.dump();
-  open_.quarantined.push_back({p.entity, u.input.source, u.input.place, u.input.key, input, p.reason});
+  log::error("entity", "quarantined",
+             {{"shard", id_},
+              {"entity", to_string(u.to)},
+              {"source", u.input.source},
+              {"place", u.input.place},
+              {"reason", p.reason}});
+  const auto input =
+      nlohmann::json{{"to", to_string(u.to)}, {"type", u.what.type}, {"body", u.what.body}}.dump();
+  open_.quarantined.push_back(
+      {p.entity, u.input.source, u.input.place, u.input.key, input, p.reason});
   dead_letter(u.input.source, u.input.place, u.input.key, input, "quarantined", p.reason);
   if (u.from) open_.replies.push_back({*u.from, error_answer("quarantined", p.reason)});
   advance(u);
 }
 
-void shard_machine::on_entity_failed(slot_id slot, std::string reason, std::optional<position> event) {
+void shard_machine::on_entity_failed(slot_id slot, std::string reason,
+                                     std::optional<position> event) {
   if (phase_ == phase::failed) return;
   const auto& e = residents_[slot];
   shard_failure why{shard_failure::kind::entity, std::move(reason), {}, e.id};
-  if (event) why.input = {e.topic, event->value(), {}};
-  else if (running_) why.input = running_->what.input;
-  else why.what = shard_failure::kind::state;  // It failed while it loaded or saved, not on an input.
+  if (event)
+    why.input = {e.topic, event->value(), {}};
+  else if (running_)
+    why.input = running_->what.input;
+  else
+    why.what = shard_failure::kind::state;  // It failed while it loaded or saved, not on an input.
   fail(std::move(why));
 }
 

@@ -34,13 +34,14 @@ struct poison {
 /// Why a shard stopped.
 struct shard_failure {
   enum class kind : std::uint8_t {
-    entity,       // An entity threw: `input` tells on what.
-    store,        // A commit failed or its outcome is unknown; the store is out of reach.
-    fenced,       // Another incarnation owns the shard.
-    state,        // Stored state cannot be used, or log and store do not belong together: an operator must look.
-    log,          // The log was truncated and the operator's option says stop.
-    lease,        // The node's lease is lost.
-    defect,       // A broken invariant of the host itself.
+    entity,  // An entity threw: `input` tells on what.
+    store,   // A commit failed or its outcome is unknown; the store is out of reach.
+    fenced,  // Another incarnation owns the shard.
+    state,   // Stored state cannot be used, or log and store do not belong together: an operator
+             // must look.
+    log,     // The log was truncated and the operator's option says stop.
+    lease,   // The node's lease is lost.
+    defect,  // A broken invariant of the host itself.
   };
   kind what = kind::defect;
   std::string reason;
@@ -48,8 +49,8 @@ struct shard_failure {
   entity_id entity;
 };
 
-/// What a shard machine asks of its surroundings. Every call returns at once; what it leads to comes back as an `on_...`
-/// call of the machine, on the same thread, later.
+/// What a shard machine asks of its surroundings. Every call returns at once; what it leads to
+/// comes back as an `on_...` call of the machine, on the same thread, later.
 class shard_world {
  public:
   virtual ~shard_world() = default;
@@ -58,26 +59,30 @@ class shard_world {
   /// Whether this node may still speak for its shards.
   virtual bool lease_valid() const = 0;
 
-  virtual void take() = 0;                                                    // on_taken
-  virtual void commit(store::commit_batch batch) = 0;                         // on_committed
-  virtual void load(std::vector<entity_id> ids) = 0;                          // on_loaded
-  virtual void find_answer(std::string request) = 0;                          // on_answer_found
+  virtual void take() = 0;                             // on_taken
+  virtual void commit(store::commit_batch batch) = 0;  // on_committed
+  virtual void load(std::vector<entity_id> ids) = 0;   // on_loaded
+  virtual void find_answer(std::string request) = 0;   // on_answer_found
 
-  virtual void open_egress(epoch era) = 0;                                    // on_egress_opened
-  virtual void publish(epoch era, const store::outbox_row& row) = 0;          // on_delivered, on_egress_lost
-  virtual void send_to_shard(const store::outbox_row& row) = 0;               // on_channel_acknowledged
+  virtual void open_egress(epoch era) = 0;  // on_egress_opened
+  virtual void publish(epoch era,
+                       const store::outbox_row& row) = 0;        // on_delivered, on_egress_lost
+  virtual void send_to_shard(const store::outbox_row& row) = 0;  // on_channel_acknowledged
   virtual void acknowledge_channel(shard_id source, sequence up_to) = 0;
 
-  virtual void assign(epoch era, std::vector<ingress_port::start> from) = 0;  // on_records, on_truncated
+  virtual void assign(epoch era,
+                      std::vector<ingress_port::start> from) = 0;  // on_records, on_truncated
   virtual void pause() = 0;
   virtual void resume() = 0;
   virtual void unassign() = 0;
 
   /// Brings an entity to life in `slot`, from `row` or, without one, new.
-  virtual void spawn(slot_id slot, const kind_def& kind, const entity_id& id, const store::entity_row* row) = 0;
-  virtual void absorb(slot_id slot, event_batch_ptr events, record_batch_ptr from) = 0;  // on_output_waiting
-  virtual void handle(slot_id slot, message what) = 0;                                   // on_handled
-  virtual void save(slot_id slot, std::uint64_t ticket) = 0;                             // on_saved
+  virtual void spawn(slot_id slot, const kind_def& kind, const entity_id& id,
+                     const store::entity_row* row) = 0;
+  virtual void absorb(slot_id slot, event_batch_ptr events,
+                      record_batch_ptr from) = 0;             // on_output_waiting
+  virtual void handle(slot_id slot, message what) = 0;        // on_handled
+  virtual void save(slot_id slot, std::uint64_t ticket) = 0;  // on_saved
   virtual void retire(slot_id slot) = 0;
 
   virtual void answer(request_ref to, nlohmann::json what) = 0;

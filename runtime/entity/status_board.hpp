@@ -12,11 +12,11 @@ class status_board {
  public:
   struct entry {
     shard_progress now;
-    shard_progress before;               // Totals of earlier lives of the shard in this process.
-    std::string stopped;                 // Why the supervisor gave it up; empty while it is kept going.
+    shard_progress before;  // Totals of earlier lives of the shard in this process.
+    std::string stopped;    // Why the supervisor gave it up; empty while it is kept going.
     std::string last_failure;
     std::int64_t restarts = 0;
-    steady_time advanced{};              // When it last made progress, or had nothing to do.
+    steady_time advanced{};  // When it last made progress, or had nothing to do.
   };
 
   explicit status_board(std::uint32_t shards) : entries_(shards) {}
@@ -25,7 +25,8 @@ class status_board {
     const std::lock_guard lock(mutex_);
     auto& e = entries_[shard.value()];
     const bool moved = progress.applied != e.now.applied || progress.commits != e.now.commits;
-    const bool idle = progress.live && progress.lag == 0 && progress.uncommitted == 0 && progress.undelivered == 0;
+    const bool idle = progress.live && progress.lag == 0 && progress.uncommitted == 0 &&
+                      progress.undelivered == 0;
     if (moved || idle) e.advanced = now;
     e.now = std::move(progress);
   }
@@ -50,7 +51,7 @@ class status_board {
   static void add_totals(shard_progress& to, const shard_progress& from) {
     to.applied += from.applied;
     to.commits += from.commits;
-    to.rows += from.rows;
+    for (const auto& [table, rows] : from.rows) to.rows[table] += rows;
     to.units += from.units;
     to.dead_letters += from.dead_letters;
     to.log_missing += from.log_missing;

@@ -4,7 +4,8 @@
 
 namespace troupe {
 
-shard_supervision::verdict shard_supervision::on_failure(const shard_failure& why, steady_time now) {
+shard_supervision::verdict shard_supervision::on_failure(const shard_failure& why,
+                                                         steady_time now) {
   using enum shard_failure::kind;
   if (why.what == state || why.what == log) return {false, {}, why.reason, false};
   if (why.what != entity && why.what != defect) return {true, next_backoff(), {}, false};
@@ -14,10 +15,15 @@ shard_supervision::verdict shard_supervision::on_failure(const shard_failure& wh
     failures_.erase(why.input);
     quarantined = true;
   }
-  while (!restarts_.empty() && now - restarts_.front() > std::chrono::minutes(1)) restarts_.pop_front();
+  while (!restarts_.empty() && now - restarts_.front() > std::chrono::minutes(1))
+    restarts_.pop_front();
   restarts_.push_back(now);
   if (restarts_.size() > limits_->restarts_per_minute_max)
-    return {false, {}, "more than " + std::to_string(limits_->restarts_per_minute_max) + " restarts a minute, the last for: " + why.reason, quarantined};
+    return {false,
+            {},
+            "more than " + std::to_string(limits_->restarts_per_minute_max) +
+                " restarts a minute, the last for: " + why.reason,
+            quarantined};
   return {true, next_backoff(), {}, quarantined};
 }
 

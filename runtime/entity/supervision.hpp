@@ -29,8 +29,9 @@ class shard_supervision {
     std::string alert;  // Why it was given up.
     bool quarantined = false;
   };
-  /// An entity that throws, and a defect, count against the budget; an unreachable store or a lost lease do not: they are
-  /// retried for as long as it takes. State that cannot be used and a truncated log need an operator.
+  /// An entity that throws, and a defect, count against the budget; an unreachable store or a lost
+  /// lease do not: they are retried for as long as it takes. State that cannot be used and a
+  /// truncated log need an operator.
   verdict on_failure(const shard_failure& why, steady_time now);
   /// The shard lived again.
   void on_live() { attempts_ = 0; }

@@ -9,7 +9,8 @@ namespace troupe {
 supervisor_actor::supervisor_actor(caf::actor_config& config, const host_environment* environment,
                                    supervision_limits limits, std::vector<shard_id> shards)
     : caf::event_based_actor(config), environment_(*environment), limits_(limits) {
-  for (const auto shard : shards) children_.push_back({shard, shard_supervision(limits_), {}, false});
+  for (const auto shard : shards)
+    children_.push_back({shard, shard_supervision(limits_), {}, false});
 }
 
 caf::behavior supervisor_actor::make_behavior() {
@@ -32,7 +33,8 @@ supervisor_actor::child* supervisor_actor::find(shard_id shard) {
 }
 
 void supervisor_actor::start(child& c) {
-  c.host = spawn<shard_host>(c.shard, &environment_, caf::actor_cast<caf::actor>(this), c.rules.poisoned());
+  c.host = spawn<shard_host>(c.shard, &environment_, caf::actor_cast<caf::actor>(this),
+                             c.rules.poisoned());
   monitor(c.host);
   environment_.router->set(c.shard, c.host);
 }
@@ -47,10 +49,16 @@ void supervisor_actor::on_failed(const shard_failed& m) {
   environment_.board->failed(m.shard, m.why.reason, c->given_up);
   log::write(verdict.restart ? log::level::warn : log::level::error, "entity",
              verdict.restart ? "shard_restarts" : "shard_given_up",
-             {{"shard", m.shard}, {"reason", m.why.reason}, {"entity", to_string(m.why.entity)},
-              {"source", m.why.input.source}, {"place", m.why.input.place}, {"quarantined", verdict.quarantined},
-              {"after_ms", verdict.after.count()}, {"alert", verdict.alert}});
-  if (verdict.restart && lease_ && !stopping_) delayed_send(this, verdict.after, restart_atom_v, m.shard.value());
+             {{"shard", m.shard},
+              {"reason", m.why.reason},
+              {"entity", to_string(m.why.entity)},
+              {"source", m.why.input.source},
+              {"place", m.why.input.place},
+              {"quarantined", verdict.quarantined},
+              {"after_ms", verdict.after.count()},
+              {"alert", verdict.alert}});
+  if (verdict.restart && lease_ && !stopping_)
+    delayed_send(this, verdict.after, restart_atom_v, m.shard.value());
   stop_when_empty();
 }
 
@@ -62,9 +70,11 @@ void supervisor_actor::on_restart(shard_id shard) {
 void supervisor_actor::on_lease(bool valid) {
   lease_ = valid;
   for (auto& c : children_) {
-    if (valid) on_restart(c.shard);
+    if (valid)
+      on_restart(c.shard);
     else if (c.host)
-      send(c.host, shard_call{std::make_shared<std::function<void(shard_machine&)>>([](shard_machine& s) { s.on_lease_lost(); })});
+      send(c.host, shard_call{std::make_shared<std::function<void(shard_machine&)>>(
+                       [](shard_machine& s) { s.on_lease_lost(); })});
   }
 }
 
@@ -72,7 +82,8 @@ void supervisor_actor::on_stop() {
   stopping_ = true;
   for (auto& c : children_)
     if (c.host)
-      send(c.host, shard_call{std::make_shared<std::function<void(shard_machine&)>>([](shard_machine& s) { s.on_drain(); })});
+      send(c.host, shard_call{std::make_shared<std::function<void(shard_machine&)>>(
+                       [](shard_machine& s) { s.on_drain(); })});
   stop_when_empty();
 }
 
@@ -86,7 +97,9 @@ void supervisor_actor::on_down(const caf::down_msg& m) {
 }
 
 void supervisor_actor::stop_when_empty() {
-  if (stopping_ && std::ranges::none_of(children_, [](const child& c) { return static_cast<bool>(c.host); })) quit();
+  if (stopping_ &&
+      std::ranges::none_of(children_, [](const child& c) { return static_cast<bool>(c.host); }))
+    quit();
 }
 
 }  // namespace troupe

@@ -8,12 +8,12 @@
 
 namespace troupe {
 
-/// Supervises the shard hosts of this node: starts them, restarts those that fail, gives up by the rules of
-/// `shard_supervision`, and lets them drain at the end.
+/// Supervises the shard hosts of this node: starts them, restarts those that fail, gives up by the
+/// rules of `shard_supervision`, and lets them drain at the end.
 class supervisor_actor final : public caf::event_based_actor {
  public:
-  supervisor_actor(caf::actor_config& config, const host_environment* environment, supervision_limits limits,
-                   std::vector<shard_id> shards);
+  supervisor_actor(caf::actor_config& config, const host_environment* environment,
+                   supervision_limits limits, std::vector<shard_id> shards);
 
   caf::behavior make_behavior() override;
 
@@ -21,7 +21,7 @@ class supervisor_actor final : public caf::event_based_actor {
   struct child {
     shard_id shard;
     shard_supervision rules;
-    caf::actor host;       // Null while it waits for its restart.
+    caf::actor host;  // Null while it waits for its restart.
     bool given_up = false;
   };
 

@@ -15,7 +15,8 @@ class timers {
   void set(store::timer_row row);
   void cancel(const store::timer_key& key);
 
-  /// Takes the timers that are due; each stays known until it is cancelled (its unit does that) or set anew.
+  /// Takes the timers that are due; each stays known until it is cancelled (its unit does that) or
+  /// set anew.
   std::vector<store::timer_row> fire(time_point now);
   /// Whether a fired timer may still run: it was neither cancelled nor set anew meanwhile.
   bool still_due(const store::timer_row& fired) const;

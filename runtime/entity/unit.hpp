@@ -17,19 +17,19 @@ struct unit {
   input_ref input;
   entity_id to;
   message what;
-  std::string request;                        // Empty: not remembered.
-  std::optional<request_ref> from;            // A client waits.
-  std::optional<store::timer_row> timer;      // Fired by this timer.
-  std::optional<shard_id> channel;            // Came from this shard.
-  std::optional<std::uint32_t> topic;         // Came from this ingress topic.
-  record_batch_ptr record;                    // Keeps the record counted as in flight.
+  std::string request;                    // Empty: not remembered.
+  std::optional<request_ref> from;        // A client waits.
+  std::optional<store::timer_row> timer;  // Fired by this timer.
+  std::optional<shard_id> channel;        // Came from this shard.
+  std::optional<std::uint32_t> topic;     // Came from this ingress topic.
+  record_batch_ptr record;                // Keeps the record counted as in flight.
   /// A record that could not be decoded: has no receiver, only a reason.
   struct refusal {
     std::string key, payload, reason, detail;
   };
   std::optional<refusal> refused;
   enum class lookup : std::uint8_t { unneeded, pending, done } answer_lookup = lookup::unneeded;
-  std::optional<std::string> answer;          // Found: the unit has had its effect.
+  std::optional<std::string> answer;  // Found: the unit has had its effect.
 };
 
 /// A unit under way: what it still has to deliver inside the shard.
@@ -41,7 +41,7 @@ struct running_unit {
   };
   std::deque<delivery> todo;
   std::optional<nlohmann::json> answer;
-  bool waiting = false;                       // One delivery is with its entity (or its entity is being loaded).
+  bool waiting = false;  // One delivery is with its entity (or its entity is being loaded).
 };
 
 /// Answers of the last units, for requests that were repeated before the store could know. Bounded.

@@ -34,7 +34,8 @@ struct delivered_range {
   sequence up_to;
 };
 
-/// A message that an entity asked to be sent to itself. Identity: (entity, name); setting it again replaces it.
+/// A message that an entity asked to be sent to itself. Identity: (entity, name); setting it again
+/// replaces it.
 struct timer_row {
   entity_id owner;
   std::string name;
@@ -58,10 +59,10 @@ struct answer_row {
 /// An input that failed again and again and was set aside.
 struct quarantine_row {
   entity_id entity;
-  std::string source;     // Topic name, `timer`, `shard:N` or `request`.
-  std::int64_t place = 0; // Offset or sequence in the source.
-  std::string key;        // Record key, timer name or request id.
-  std::string input;      // The raw payload.
+  std::string source;      // Topic name, `timer`, `shard:N` or `request`.
+  std::int64_t place = 0;  // Offset or sequence in the source.
+  std::string key;         // Record key, timer name or request id.
+  std::string input;       // The raw payload.
   std::string reason;
 };
 
@@ -74,35 +75,36 @@ struct commit_batch {
   std::vector<outbox_row> outbox;
   std::vector<delivered_range> delivered;
   std::vector<timer_row> timers_set;
-  std::vector<timer_key> timers_cleared;      // None of them also in timers_set.
+  std::vector<timer_key> timers_cleared;  // None of them also in timers_set.
   std::vector<answer_row> answers;
-  std::map<shard_id, sequence> channels;      // Source shard to last applied sequence.
-  std::vector<row_block> rows;                // At most one block a table.
+  std::map<shard_id, sequence> channels;  // Source shard to last applied sequence.
+  std::vector<row_block> rows;            // At most one block a table.
   std::vector<quarantine_row> quarantined;
 
   bool empty() const {
-    return positions.empty() && entities.empty() && outbox.empty() && delivered.empty() && timers_set.empty() &&
-           timers_cleared.empty() && answers.empty() && channels.empty() && rows.empty() && quarantined.empty();
+    return positions.empty() && entities.empty() && outbox.empty() && delivered.empty() &&
+           timers_set.empty() && timers_cleared.empty() && answers.empty() && channels.empty() &&
+           rows.empty() && quarantined.empty();
   }
 };
 
 enum class commit_outcome : std::uint8_t {
   committed,
   fenced,           // Another epoch owns the shard; nothing was written.
-  outcome_unknown,  // The connection was lost meanwhile: take the shard again (new epoch), reload, then decide.
+  outcome_unknown,  // The connection was lost meanwhile: take the shard again (new epoch), reload,
+                    // then decide.
   unavailable,      // Nothing was written; the database could not be reached.
-  rejected,         // The database refused the content (a constraint, a bad value): a defect, see the log.
+  rejected,  // The database refused the content (a constraint, a bad value): a defect, see the log.
 };
 
-/// What a new owner must know before it lets anything in. Entities are loaded when they are first needed.
+/// What a new owner must know before it lets anything in. Entities are loaded when they are first
+/// needed.
 struct shard_image {
   std::map<std::string, position> positions;
   std::map<std::string, sequence> sequences;  // Target to last sequence ever used.
   std::vector<outbox_row> outbox;             // Not yet acknowledged, by (target, seq).
   std::vector<timer_row> timers;
   std::map<shard_id, sequence> channels;
-  /// Source to places that must be skipped: quarantined inputs at or after the shard's position.
-  std::vector<std::pair<std::string, std::int64_t>> quarantined;
 };
 
 struct taken_shard {
@@ -110,14 +112,15 @@ struct taken_shard {
   shard_image image;
 };
 
-/// Durable memory of shards. Calls return at once; the callback runs on a store thread, exactly once. Calls for one
-/// shard are carried out in the order in which they were made.
+/// Durable memory of shards. Calls return at once; the callback runs on a store thread, exactly
+/// once. Calls for one shard are carried out in the order in which they were made.
 class shard_store {
  public:
   virtual ~shard_store() = default;
 
-  /// Takes the shard for `owner` (epoch + 1), then reads its image. Nothing if it could not be done: another live
-  /// incarnation owns it (`fenced`) or the database is out of reach (`unavailable`).
+  /// Takes the shard for `owner` (epoch + 1), then reads its image. Nothing if it could not be
+  /// done: another live incarnation owns it (`fenced`) or the database is out of reach
+  /// (`unavailable`).
   using take_done = std::function<void(std::optional<taken_shard>, commit_outcome)>;
   virtual void take(shard_id shard, incarnation owner, take_done done) = 0;
 

@@ -1,0 +1,220 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "runtime/base/clock.hpp"
+
+/// The parts that indicators are made of.
+///
+/// A kernel (or a part of one) is an immutable description: periods and factors, shared by every
+/// symbol. What changes from bar to bar is its `state`, plain numbers, and its `cells`, the doubles
+/// of its ring buffers, which lie right behind the state. `fields` shows both, in order and with
+/// the bounds of every index, to whoever saves or restores them; whatever passes those bounds can
+/// be updated without reading out of them.
+namespace troupe::market::indicators {
+
+/// One closed bar. `open_time` decides the UTC day.
+struct bar_input {
+  double open;
+  double high;
+  double low;
+  double close;
+  double volume;
+  time_point open_time;
+};
+
+/// No value yet.
+inline constexpr double none = std::numeric_limits<double>::quiet_NaN();
+
+inline double typical_price(const bar_input& bar) {
+  return (bar.high + bar.low + bar.close) / 3.0;
+}
+
+inline double larger(double a, double b) {
+  return a > b ? a : b;
+}
+inline double smaller(double a, double b) {
+  return a < b ? a : b;
+}
+
+/// Sum of the last `period` numbers. Each lap of the ring ends with the sum added up anew, so that
+/// the rounding error of a huge number is gone at most two laps after it.
+struct moving_sum {
+  std::uint32_t period;
+
+  struct state {
+    double sum = 0;
+    double lap = 0;  // Of the numbers since the ring began anew.
+    std::uint32_t at = 0;
+    std::uint32_t full = 0;
+  };
+
+  std::size_t cells() const { return period; }
+
+  /// Returns whether `s.sum` covers a whole period.
+  bool update(state& s, double* ring, double x) const {
+    s.sum += x - ring[s.at];
+    s.lap += x;
+    ring[s.at] = x;
+    if (++s.at == period) {
+      s.sum = s.lap;
+      s.lap = 0;
+      s.at = 0;
+      s.full = 1;
+    }
+    return s.full != 0;
+  }
+
+  void fields(auto& s, auto* ring, auto& v) const {
+    v.number(s.sum);
+    v.number(s.lap);
+    v.count(s.at, period - 1);
+    v.count(s.full, 1);
+    v.numbers(ring, period);
+  }
+};
+
+/// Highest and lowest of the last `period` pairs in constant time: the ring holds the running
+/// extremes, from the back, of the former lap, of which each new pair overwrites the oldest; the
+/// state holds those of the present lap.
+struct moving_range {
+  std::uint32_t period;
+
+  struct state {
+    double highest = 0;
+    double lowest = 0;
+    std::uint32_t at = 0;
+    std::uint32_t full = 0;
+  };
+
+  struct extremes {
+    double highest;
+    double lowest;
+    bool full;
+  };
+
+  std::size_t cells() const { return std::size_t{2} * period; }
+
+  extremes update(state& s, double* ring, double high, double low) const {
+    double* const lows = ring + period;
+    s.highest = s.at == 0 ? high : larger(s.highest, high);
+    s.lowest = s.at == 0 ? low : smaller(s.lowest, low);
+    ring[s.at] = high;
+    lows[s.at] = low;
+    if (++s.at == period) return end_of_lap(s, ring, lows);
+    if (s.full == 0) return {none, none, false};
+    return {larger(s.highest, ring[s.at]), smaller(s.lowest, lows[s.at]), true};
+  }
+
+  void fields(auto& s, auto* ring, auto& v) const {
+    v.number(s.highest);
+    v.number(s.lowest);
+    v.count(s.at, period - 1);
+    v.count(s.full, 1);
+    v.numbers(ring, cells());
+  }
+
+ private:
+  extremes end_of_lap(state& s, double* highs, double* lows) const {
+    double highest = highs[period - 1];
+    double lowest = lows[period - 1];
+    for (std::size_t i = period - 1; i-- > 0;) {
+      highs[i] = highest = larger(highest, highs[i]);
+      lows[i] = lowest = smaller(lowest, lows[i]);
+    }
+    s.at = 0;
+    s.full = 1;
+    return {s.highest, s.lowest, true};
+  }
+};
+
+/// Mean and population variance of the last `period` numbers, as sums of differences from a number
+/// of the last lap: the level of the prices costs no digits, and equal numbers have a variance of
+/// exactly zero.
+struct moving_variance {
+  std::uint32_t period;
+
+  struct state {
+    double origin = 0;
+    double sum = 0;
+    double squares = 0;
+    std::uint32_t at = 0;
+    std::uint32_t full = 0;
+  };
+
+  std::size_t cells() const { return period; }
+
+  bool update(state& s, double* ring, double x) const {
+    if (s.full == 0 && s.at == 0) s.origin = x;
+    const double added = x - s.origin;
+    const double gone = s.full != 0 ? ring[s.at] - s.origin : 0;
+    s.sum += added - gone;
+    s.squares += (added - gone) * (added + gone);
+    ring[s.at] = x;
+    if (++s.at == period) end_of_lap(s, ring, x);
+    return s.full != 0;
+  }
+
+  double mean(const state& s) const { return s.origin + s.sum / period; }
+  double deviation(const state& s) const {
+    return std::sqrt(larger(s.squares - s.sum * s.sum / period, 0) / period);
+  }
+
+  void fields(auto& s, auto* ring, auto& v) const {
+    v.number(s.origin);
+    v.number(s.sum);
+    v.number(s.squares);
+    v.count(s.at, period - 1);
+    v.count(s.full, 1);
+    v.numbers(ring, period);
+  }
+
+ private:
+  void end_of_lap(state& s, const double* ring, double origin) const {
+    double sum = 0;
+    double squares = 0;
+    for (std::uint32_t i = 0; i < period; ++i) {
+      const double d = ring[i] - origin;
+      sum += d;
+      squares += d * d;
+    }
+    s = {origin, sum, squares, 0, 1};
+  }
+};
+
+/// Exponential average with factor 2 / (period + 1); its seed is the plain mean of the first
+/// `period` numbers.
+struct exponential_average {
+  explicit exponential_average(std::uint32_t n) : period(n), factor(2.0 / (n + 1.0)) {}
+
+  std::uint32_t period;
+  double factor;
+
+  struct state {
+    double value = 0;
+    std::uint32_t seen = 0;
+  };
+
+  /// Returns whether `s.value` is seeded.
+  bool update(state& s, double x) const {
+    if (s.seen == period) [[likely]] {
+      s.value += (x - s.value) * factor;
+      return true;
+    }
+    s.value += x;
+    if (++s.seen < period) return false;
+    s.value /= period;
+    return true;
+  }
+
+  void fields(auto& s, auto& v) const {
+    v.number(s.value);
+    v.count(s.seen, period);
+  }
+};
+
+}  // namespace troupe::market::indicators

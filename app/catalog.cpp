@@ -1,0 +1,30 @@
+#include "app/catalog.hpp"
+
+#include "actors/market/market_decoder.hpp"
+#include "actors/market/market_tables.hpp"
+#include "actors/market/symbol_entity.hpp"
+#include "runtime/codec/text.hpp"
+
+namespace troupe::app {
+
+catalog make_catalog(const market::market_options& market) {
+  catalog all;
+  all.kinds.push_back(market::make_symbol_kind(market));
+  all.ingress.push_back({std::string(market::market_topic), std::string(market::symbol_kind),
+                         [market] { return std::make_unique<market::market_decoder>(market); }});
+  all.egress = {std::string(market::bars_topic), std::string(market::indicators_topic), std::string(dead_letter_topic)};
+  return all;
+}
+
+std::vector<const table_def*> result_tables() {
+  return {&market::bar_table, &market::top_of_book_table, &market::indicator_plan_table};
+}
+
+std::vector<store::migration> all_migrations() {
+  const auto runtime = store::runtime_migrations();
+  std::vector<store::migration> all(runtime.begin(), runtime.end());
+  for (const auto& script : market::market_migrations()) all.push_back({script.name, script.sql});
+  return all;
+}
+
+}  // namespace troupe::app

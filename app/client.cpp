@@ -1,0 +1,43 @@
+#include "app/client.hpp"
+
+#include <caf/all.hpp>
+
+#include "runtime/cluster/links.hpp"
+#include "runtime/entity/actor_messages.hpp"
+#include "runtime/entity/engine.hpp"
+
+namespace troupe::app {
+
+namespace {
+constexpr std::chrono::milliseconds dial_limit{3000};
+constexpr std::chrono::milliseconds answer_limit{15'000};
+}  // namespace
+
+struct client::connection {
+  engine_config config{1};
+  caf::actor_system system{config};
+  caf::actor admin;
+};
+
+client::client(const settings& of) : connection_(std::make_unique<connection>()) {
+  try {
+    connection_->admin = cluster::dial(connection_->system, of.node.admin.host, of.node.admin.port, of.cluster.name, dial_limit);
+  } catch (const cluster::link_error& e) {
+    throw client_error(e.what());
+  }
+}
+
+client::~client() = default;
+
+nlohmann::json client::ask(const nlohmann::json& request) {
+  caf::scoped_actor self{connection_->system};
+  nlohmann::json answer;
+  std::string failure;
+  self->request(connection_->admin, caf::duration{answer_limit}, admin_atom_v, request.dump())
+      .receive([&](const std::string& text) { answer = nlohmann::json::parse(text); },
+               [&](caf::error& e) { failure = connection_->system.render(e); });
+  if (!failure.empty()) throw client_error("the node did not answer: " + failure);
+  return answer;
+}
+
+}  // namespace troupe::app

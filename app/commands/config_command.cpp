@@ -1,0 +1,90 @@
+#include "app/commands/config_command.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <ostream>
+
+#include "runtime/options/load.hpp"
+
+namespace troupe {
+namespace {
+
+using nlohmann::json;
+
+/// Files and everything that is wrong with them; the cluster's file of several nodes is reported
+/// once.
+struct check_result {
+  std::vector<std::string> files;
+  std::vector<violation> violations;
+};
+
+check_result check_files(const std::vector<std::string>& files, const indicator_check& check) {
+  const auto text = [](const violation& v) { return to_string(v); };
+  check_result result{files, {}};
+  for (const auto& file : files) {
+    market::market_options market;
+    for (auto& v : check_config(file, {market_section(market, check)}))
+      if (std::ranges::find(result.violations, to_string(v), text) == result.violations.end())
+        result.violations.push_back(std::move(v));
+  }
+  return result;
+}
+
+std::string as_json(const check_result& result) {
+  json violations = json::array();
+  for (const auto& v : result.violations)
+    violations.push_back(
+        {{"file", v.file}, {"field", v.field}, {"value", v.value}, {"allowed", v.allowed}});
+  const json all{{"files", result.files}, {"violations", std::move(violations)}};
+  return all.dump(2, ' ', false, json::error_handler_t::replace);
+}
+
+std::string as_text(const check_result& result) {
+  if (result.violations.empty()) return "Nothing is wrong.";
+  std::string out;
+  for (const auto& v : result.violations) out += to_string(v) + '\n';
+  const auto count = result.violations.size();
+  return out + std::to_string(count) + (count == 1 ? " violation" : " violations");
+}
+
+struct check_arguments {
+  std::vector<std::string> files;
+  bool json = false;
+};
+
+void add_check(CLI::App& config, int& exit_code, std::ostream& out, indicator_check check) {
+  auto* command = config.add_subcommand(
+      "check", "Report everything that is wrong with config files; start nothing");
+  const auto arguments = std::make_shared<check_arguments>();
+  command
+      ->add_option("FILE", arguments->files,
+                   "A node's file (its cluster's file is checked too), or a cluster's file")
+      ->required();
+  command->add_flag("--json", arguments->json, "One JSON object instead of lines");
+  command->callback([arguments, &exit_code, &out, check = std::move(check)] {
+    const auto result = check_files(arguments->files, check);
+    out << (arguments->json ? as_json(result) : as_text(result)) << '\n';
+    exit_code = result.violations.empty() ? 0 : 1;
+  });
+}
+
+void add_reference(CLI::App& config, int& exit_code, std::ostream& out) {
+  auto* command = config.add_subcommand(
+      "reference", "Print every option with its default, unit, range and trade-off");
+  command->callback([&exit_code, &out] {
+    market::market_options market;
+    out << print_reference({market_section(market, {})});
+    exit_code = 0;
+  });
+}
+
+}  // namespace
+
+void add_config_command(CLI::App& app, int& exit_code, std::ostream& out, indicator_check check) {
+  auto* config =
+      app.add_subcommand("config", "Check config files, look options up")->require_subcommand(1);
+  add_check(*config, exit_code, out, std::move(check));
+  add_reference(*config, exit_code, out);
+}
+
+}  // namespace troupe

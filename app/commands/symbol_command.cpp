@@ -1,0 +1,71 @@
+#include <iomanip>
+#include <iostream>
+
+#include "app/client.hpp"
+#include "app/commands/commands.hpp"
+#include "runtime/store/status_reader.hpp"
+
+namespace troupe::app {
+
+namespace {
+
+using nlohmann::json;
+
+struct options {
+  std::string file = "config/local/node-1.json";
+  std::string symbol;
+  bool as_json = false;
+};
+
+settings load(const options& o) {
+  auto all = load_settings(o.file);
+  if (!all) throw client_error("the config cannot be used");
+  return std::move(*all);
+}
+
+int list(const options& o) {
+  store::status_reader reader(load(o).cluster.postgres.dsn);
+  const auto rows = json::parse(reader.read_json("select * from symbols order by symbol"));
+  if (o.as_json) {
+    std::cout << rows.dump() << '\n';
+    return 0;
+  }
+  std::cout << std::left << std::setw(18) << "symbol" << std::right << std::setw(12) << "trades" << std::setw(20) << "volume"
+            << std::setw(16) << "last price" << std::setw(10) << "refused" << "  last time\n";
+  for (const auto& row : rows) {
+    const auto text = [&](const char* name) { return row.at(name).is_null() ? std::string("-") : row.at(name).is_string() ? row.at(name).get<std::string>() : row.at(name).dump(); };
+    std::cout << std::left << std::setw(18) << text("symbol") << std::right << std::setw(12) << text("trades") << std::setw(20)
+              << text("volume") << std::setw(16) << text("last_price") << std::setw(10) << text("refused") << "  " << text("last_time") << '\n';
+  }
+  return 0;
+}
+
+int show(const options& o) {
+  const auto answer = client(load(o)).ask({{"verb", "show"}, {"entity", "symbol/" + o.symbol}});
+  if (answer.contains("error")) {
+    if (o.as_json) std::cout << answer.dump() << '\n';
+    else std::cerr << "troupe symbol show: " << answer.at("error").get<std::string>() << ": " << answer.value("detail", o.symbol) << '\n';
+    return exit_failed;
+  }
+  std::cout << (o.as_json ? answer.dump() : answer.dump(2)) << '\n';
+  return 0;
+}
+
+}  // namespace
+
+void add_symbol_command(CLI::App& app, int& exit_code) {
+  static options o;
+  auto* command = app.add_subcommand("symbol", "Market symbols: the list from the database, one from its live actor");
+  command->require_subcommand(1);
+  auto* all = command->add_subcommand("list", "Every symbol with its trades, volume and last price, as last committed");
+  auto* one = command->add_subcommand("show", "The whole state of one symbol, committed, asked of its actor");
+  one->add_option("symbol", o.symbol, "As in the market data, for example SPY")->required();
+  for (auto* c : {all, one}) {
+    add_config_option(*c, o.file);
+    c->add_flag("--json", o.as_json, "JSON instead of text");
+  }
+  all->callback([&exit_code] { exit_code = guarded("symbol list", [] { return list(o); }); });
+  one->callback([&exit_code] { exit_code = guarded("symbol show", [] { return show(o); }); });
+}
+
+}  // namespace troupe::app

@@ -1,0 +1,99 @@
+#include "app/mapping.hpp"
+
+#include "runtime/bridge/topic_admin.hpp"
+
+namespace troupe::app {
+
+store::postgres_store_options store_options(const settings& all, incarnation life) {
+  store::postgres_store_options to;
+  to.dsn = all.cluster.postgres.dsn;
+  to.node = all.node.id;
+  to.life = life;
+  to.threads = all.cluster.postgres.connections;
+  to.statement_timeout = all.cluster.postgres.statement_timeout;
+  return to;
+}
+
+bridge::kafka_options bridge_kafka_options(const settings& all) {
+  bridge::kafka_options to;
+  to.brokers = all.cluster.kafka.brokers;
+  to.topic_prefix = all.cluster.kafka.topic_prefix;
+  to.settings = all.cluster.kafka.client;
+  to.client_id = "troupe-" + all.node.id;
+  return to;
+}
+
+bridge::ingress_options bridge_ingress_options(const settings& all, const catalog& things) {
+  bridge::ingress_options to;
+  to.kafka = bridge_kafka_options(all);
+  for (const auto& def : things.ingress) to.topics.push_back(def.topic);
+  to.shard_inflight_max = all.cluster.ingress.shard_inflight_max;
+  to.poll_records_max = all.cluster.ingress.batch_records_max;
+  to.prefetch_kib_max = all.cluster.ingress.queued_kbytes_max;
+  return to;
+}
+
+bridge::egress_options bridge_egress_options(const settings& all, std::function<bool()> lease_valid) {
+  bridge::egress_options to;
+  to.kafka = bridge_kafka_options(all);
+  to.linger = all.cluster.egress.linger;
+  to.message_timeout = all.cluster.egress.message_timeout;
+  to.lease_valid = std::move(lease_valid);
+  return to;
+}
+
+bridge::producer_options bridge_producer_options(const settings& all) {
+  bridge::producer_options to;
+  to.kafka = bridge_kafka_options(all);
+  return to;
+}
+
+cluster::lease_options keeper_options(const lease_options& o) {
+  cluster::lease_options to;
+  to.ttl = o.ttl;
+  to.margin = o.margin;
+  to.renew_every = o.renewal;
+  return to;
+}
+
+shard_limits limits_of(const cluster_options& o) {
+  shard_limits to;
+  to.checkpoint_interval = o.checkpoint.interval;
+  to.output_delay = o.checkpoint.output_delay;
+  to.catch_up_records = o.checkpoint.catch_up_records;
+  to.uncommitted_records_max = o.checkpoint.uncommitted_records_max;
+  to.outbox_max = o.egress.outbox_max;
+  to.inbox_max = o.entities.inbox_max;
+  to.idle_timeout = o.entities.idle_timeout;
+  to.requests_remembered = o.entities.requests_remembered;
+  to.go_on_when_truncated = o.ingress.on_truncated == truncation::go_on;
+  return to;
+}
+
+supervision_limits supervision_of(const entity_options& o) {
+  return {o.restarts_per_minute_max, o.quarantine_after_restarts, o.restart_backoff, o.restart_backoff_max};
+}
+
+void ensure_topics(const catalog& things, const settings& all) {
+  constexpr auto wait = std::chrono::seconds(5);
+  const auto& kafka = all.cluster.kafka;
+  bridge::topic_admin admin(bridge_kafka_options(all));
+  std::vector<bridge::topic_spec> wanted;
+  const std::map<std::string, std::string> config{{"retention.ms", std::to_string(kafka.retention.count())}};
+  const auto replication = static_cast<std::uint16_t>(kafka.replication_factor);
+  for (const auto& def : things.ingress) wanted.push_back({def.topic, all.cluster.shards, replication, config});
+  for (const auto& topic : things.egress) wanted.push_back({topic, all.cluster.shards, replication, config});
+  std::string wrong;
+  for (const auto& topic : wanted) {
+    const auto has = admin.partitions(topic.name, wait);
+    if (has && *has != all.cluster.shards)
+      wrong += "topic " + kafka.topic_prefix + topic.name + " has " + std::to_string(*has) + " partitions, the cluster has " +
+               std::to_string(all.cluster.shards) + " shards (set `shards` to the partition count before the cluster is made, or use another kafka.topic_prefix); ";
+    if (!has && !kafka.create_topics) wrong += "topic " + kafka.topic_prefix + topic.name + " is missing or out of reach and kafka.create_topics is false; ";
+  }
+  if (!wrong.empty()) throw std::runtime_error(wrong.substr(0, wrong.size() - 2));
+  const auto report = admin.ensure_topics(wanted, wait);
+  if (!report.ok()) throw kafka_unavailable(report.problems.front());
+}
+
+}  // namespace troupe::app

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <deque>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "runtime/entity/health.hpp"
+#include "runtime/metrics/registry.hpp"
+
+namespace troupe::app {
+
+/// What a node tells of itself: status and health as JSON, and its metrics.
+class node_status {
+ public:
+  struct identity {
+    std::string node;
+    std::string cluster;
+    std::string version;
+  };
+  node_status(identity who, const status_board& board, metrics::registry& metrics);
+
+  void joined(incarnation life);
+  /// `{"node": ..., "shards": {"total", "live", "stopped": [...]}, "ingress": {"records", "rate", "lag",
+  /// "uncommitted"}, "commits", "units", "rows": {table: n}, "dead_letters", "undelivered", "entities"}`.
+  /// Counts are since this process began; rate is records a second over the last seconds.
+  nlohmann::json status();
+  health_report health() const;
+  nlohmann::json health_json() const;
+
+ private:
+  struct totals {
+    std::int64_t live = 0, applied = 0, lag = 0, uncommitted = 0, commits = 0, units = 0, dead_letters = 0, missing = 0,
+                 undelivered = 0, entities = 0, restarts = 0, inbox = 0;
+    std::map<std::string, std::int64_t> rows;
+  };
+  static totals add_up(const std::vector<status_board::entry>& shards);
+  double rate(std::int64_t applied);
+  void watch(metrics::registry& metrics);
+
+  const identity who_;
+  const status_board& board_;
+  const system_clock_source clock_;
+  const steady_time started_;
+  mutable std::mutex mutex_;
+  incarnation life_;
+  std::deque<std::pair<steady_time, std::int64_t>> samples_;  // Applied records, for the rate.
+  std::vector<metrics::registry::subscription> watches_;
+};
+
+}  // namespace troupe::app

@@ -1,0 +1,27 @@
+#include "app/settings.hpp"
+
+#include <iostream>
+
+#include "actors/market/indicators/indicator_plan.hpp"
+#include "app/market_config.hpp"
+
+namespace troupe::app {
+
+std::vector<domain_section> domain_sections(market::market_options& market) {
+  return {market_section(market, market::indicator_violation)};
+}
+
+std::optional<settings> load_settings(const std::string& node_file) {
+  settings all;
+  const auto result = load_config(node_file, domain_sections(all.market));
+  if (!result.options) {
+    for (const auto& v : result.violations) std::cerr << to_string(v) << '\n';
+    std::cerr << result.violations.size() << " violation(s); nothing was started\n";
+    return std::nullopt;
+  }
+  all.cluster = result.options->cluster;
+  all.node = result.options->node;
+  return all;
+}
+
+}  // namespace troupe::app

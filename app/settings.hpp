@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "actors/market/market_options.hpp"
+#include "runtime/options/load.hpp"
+
+namespace troupe::app {
+
+/// What a node's config files say, every domain's part included.
+struct settings {
+  cluster_options cluster;
+  node_options node;
+  market::market_options market;
+};
+
+/// How each domain reads its group of the cluster's file; `market` receives what it says.
+std::vector<domain_section> domain_sections(market::market_options& market);
+
+/// Reads them. Prints every violation to standard error and returns nothing when there are any.
+std::optional<settings> load_settings(const std::string& node_file);
+
+}  // namespace troupe::app

@@ -1,0 +1,40 @@
+#include "runtime/entity/command_decoder.hpp"
+
+namespace troupe {
+
+namespace {
+
+class command_decoder final : public decoder {
+ public:
+  void decode(std::span<const record_view> records, decoder_sink& sink) override {
+    for (const auto& record : records) decode_one(record, sink);
+  }
+
+ private:
+  static void decode_one(const record_view& record, decoder_sink& sink) {
+    auto json = nlohmann::json::parse(record.payload, nullptr, false);
+    if (!json.is_object())
+      return sink.refuse(record, "malformed_json", "a command is a JSON object");
+    for (const auto* name : {"to", "type"}) {
+      if (!json.contains(name)) return sink.refuse(record, "missing_field", name);
+      if (!json[name].is_string()) return sink.refuse(record, "bad_field", name);
+    }
+    auto to = parse_entity_id(json["to"].get_ref<const std::string&>());
+    if (to.kind.empty() || to.key.empty())
+      return sink.refuse(record, "bad_field", "to: must be kind/key");
+    if (to.key != record.key)
+      return sink.refuse(record, "wrong_key", "the record's key must be the entity's key");
+    const auto id = json.value("id", nlohmann::json(""));
+    if (!id.is_string()) return sink.refuse(record, "bad_field", "id: must be a string");
+    message what{json["type"], json.value("body", nlohmann::json::object())};
+    sink.deliver(record, std::move(to), std::move(what), id.get<std::string>());
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<decoder> make_command_decoder() {
+  return std::make_unique<command_decoder>();
+}
+
+}  // namespace troupe

@@ -1,0 +1,78 @@
+#include "app/commands/config_command.hpp"
+
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+#include "runtime/options/load.hpp"
+#include "tests/runtime/options/config_files.hpp"
+
+namespace troupe {
+namespace {
+
+struct run_result {
+  int exit_code;
+  std::string out;
+};
+
+/// -1: the command line was refused before anything ran.
+run_result run(const std::string& arguments) {
+  CLI::App app{"troupe"};
+  std::ostringstream out;
+  int exit_code = -1;
+  add_config_command(app, exit_code, out, [](const std::string& text) {
+    return std::string(text == "smart" ? "is no indicator" : "");
+  });
+  try {
+    app.parse(arguments);
+  } catch (const CLI::ParseError&) {
+    return {-1, out.str()};
+  }
+  return {exit_code, out.str()};
+}
+
+TEST_CASE("config check says everything about several files, each thing once") {
+  testing::config_folder folder;
+  folder.write("cluster.json", R"({"kafka": {"brokers": "h:1"}, "postgres": {"dsn": "host=h"},
+      "market": {"indicators": ["smart"]}})");
+  const auto a = folder.write("a.json", R"({"id": "a"})");
+  const auto b = folder.write("b.json", R"({"id": "B"})");
+  const auto [exit_code, out] = run("config check " + a + ' ' + b);
+  CHECK(exit_code == 1);
+  CHECK(out == folder.path("cluster.json") +
+                   ": market.indicators[0] = \"smart\": is no indicator\n" + b +
+                   ": id = \"B\": must be 1 to 32 of a-z 0-9 -\n2 violations\n");
+
+  const auto parsed = nlohmann::json::parse(run("config check --json " + b).out);
+  CHECK(parsed["files"] == nlohmann::json::array({b}));
+  CHECK(parsed["violations"].size() == 2);
+  CHECK(parsed["violations"][0] == nlohmann::json{{"file", b},
+                                                  {"field", "id"},
+                                                  {"value", "\"B\""},
+                                                  {"allowed", "must be 1 to 32 of a-z 0-9 -"}});
+}
+
+TEST_CASE("config check of good files") {
+  const auto [exit_code, out] = run("config check " TROUPE_SOURCE_DIR "/config/local/node-1.json");
+  CHECK(exit_code == 0);
+  CHECK(out == "Nothing is wrong.\n");
+  const auto as_json = run("config check --json " TROUPE_SOURCE_DIR "/config/local/cluster.json");
+  CHECK(as_json.exit_code == 0);
+  CHECK(nlohmann::json::parse(as_json.out)["violations"].empty());
+}
+
+TEST_CASE("config reference prints JSON with comments") {
+  const auto [exit_code, out] = run("config reference");
+  CHECK(exit_code == 0);
+  const auto parsed = nlohmann::json::parse(out, nullptr, true, true);
+  CHECK(parsed["cluster"]["market"]["periods"] == nlohmann::json::array({"1m"}));
+}
+
+TEST_CASE("what is no command line is refused") {
+  for (const auto* bad :
+       {"config", "config check", "config check --jsn x", "config reference x", "config print"})
+    CHECK_MESSAGE(run(bad).exit_code == -1, bad);
+}
+
+}  // namespace
+}  // namespace troupe

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "runtime/entity/shard_machine.hpp"
+
+namespace troupe::test {
+
+/// What survives a crash: one shard's rows in the database, and the logs on both sides. Applies
+/// commits as the real store does: all or nothing, only for the current epoch.
+struct durable {
+  epoch era{0};
+  std::map<std::string, position> positions;
+  std::map<entity_id, store::entity_row> entities;
+  std::map<std::string, std::map<sequence, store::outbox_row>> outbox;
+  std::map<std::string, sequence> sequences;
+  std::map<store::timer_key, store::timer_row> timers;
+  std::map<std::string, std::string> answers;
+  std::map<shard_id, sequence> channels;
+  std::vector<store::quarantine_row> quarantined;
+  std::vector<std::int64_t> rows;  // First column of every result row.
+  std::map<std::string, std::vector<std::string>>
+      in;  // Ingress topic to payloads; the index is the offset.
+  std::map<std::string, std::vector<std::pair<sequence, std::string>>>
+      out;  // Egress topic to (seq, payload).
+
+  store::commit_outcome apply(const store::commit_batch& batch);
+  store::taken_shard take();
+};
+
+/// The surroundings of one shard machine in one thread: everything asked for waits in `pending`
+/// until the test lets it happen, in any order that the real one could have.
+class model_world final : public shard_world {
+ public:
+  model_world(durable& disk, const shard_setup& setup, time_point& clock)
+      : disk_(disk), setup_(setup), clock_(clock) {}
+
+  std::unique_ptr<shard_machine> machine;
+  std::deque<std::function<void()>> store_calls;   // In order, as one connection would.
+  std::deque<std::function<void()>> entity_calls;  // In order, as one mailbox chain would.
+  std::deque<std::function<void()>> egress_calls;
+  std::deque<std::function<void()>> ingress_calls;
+  std::map<std::uint64_t, nlohmann::json> replies;
+  std::optional<shard_failure> failure;
+  /// What the next commits end as, instead of what they deserve: the row may be durable or not.
+  enum class fault { none, lost_before, lost_after } next_commit = fault::none;
+  bool lease = true;
+  bool paused = false;
+  bool live_ = false;
+  bool drained_ = false;
+
+  /// Lets one waiting call of a random queue happen; false when nothing waits.
+  bool step(std::mt19937_64& random);
+  void run_all();
+  /// Sends up to `count` records of the partition that have not been sent in this life.
+  bool feed(std::uint32_t topic, std::size_t count);
+
+  time_point now() const override { return clock_; }
+  bool lease_valid() const override { return lease; }
+  void take() override;
+  void commit(store::commit_batch batch) override;
+  void load(std::vector<entity_id> ids) override;
+  void find_answer(std::string request) override;
+  void open_egress(epoch era) override;
+  void publish(epoch era, const store::outbox_row& row) override;
+  void send_to_shard(const store::outbox_row& row) override { to_shards.push_back(row); }
+  void acknowledge_channel(shard_id source, sequence up_to) override {
+    acknowledged[source] = up_to;
+  }
+  void assign(epoch era, std::vector<ingress_port::start> from) override;
+  void pause() override { paused = true; }
+  void resume() override { paused = false; }
+  void unassign() override { reading_.clear(); }
+  void spawn(slot_id slot, const kind_def& kind, const entity_id& id,
+             const store::entity_row* row) override;
+  void absorb(slot_id slot, event_batch_ptr events, record_batch_ptr from) override;
+  void handle(slot_id slot, message what) override;
+  void save(slot_id slot, std::uint64_t ticket) override;
+  void retire(slot_id slot) override { cores_[slot.value()] = {}; }
+  void answer(request_ref to, nlohmann::json what) override {
+    replies[to.value()] = std::move(what);
+  }
+  void wake_at(time_point when) override { wake = std::min(wake.value_or(when), when); }
+  void live(epoch) override { live_ = true; }
+  void drained(epoch) override { drained_ = true; }
+  void fail(shard_failure why) override { failure = std::move(why); }
+
+  std::vector<store::outbox_row> to_shards;
+  std::map<shard_id, sequence> acknowledged;
+  std::optional<time_point> wake;
+
+ private:
+  struct resident_core {
+    entity_id id;
+    std::unique_ptr<entity> core;
+    effects output;
+    bool told = false;
+  };
+  durable& disk_;
+  const shard_setup& setup_;
+  time_point& clock_;
+  std::vector<resident_core> cores_;
+  std::map<std::uint32_t, std::int64_t> reading_;  // Topic to next offset to send.
+};
+
+}  // namespace troupe::test

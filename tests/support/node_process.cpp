@@ -1,0 +1,142 @@
+#include "tests/support/node_process.hpp"
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <thread>
+
+namespace troupe::test {
+
+namespace {
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) throw std::runtime_error(std::string(name) + " is not set: run the tests by ctest");
+  return value;
+}
+
+std::vector<char*> argument_list(const std::vector<std::string>& command) {
+  std::vector<char*> list;
+  for (const auto& word : command) list.push_back(const_cast<char*>(word.c_str()));
+  list.push_back(nullptr);
+  return list;
+}
+
+}  // namespace
+
+void wait_until(const std::string& what, std::chrono::seconds limit, const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("waited in vain for: " + what);
+    std::this_thread::yield();
+    ::usleep(50'000);
+  }
+}
+
+int free_port() {
+  const int s = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  const bool fine = ::bind(s, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                    ::getsockname(s, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  ::close(s);
+  if (!fine) throw std::runtime_error("no free port");
+  return ntohs(address.sin_port);
+}
+
+std::string troupe_binary() { return environment("TROUPE_TEST_BINARY"); }
+
+cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards) : shards_(shards) {
+  static std::atomic<int> count{0};
+  const auto unique = std::to_string(::getpid()) + '_' + std::to_string(++count);
+  prefix_ = "t" + unique + ".";
+  path_ = std::filesystem::temp_directory_path() / ("troupe-test-" + unique);
+  std::filesystem::create_directories(path_);
+  std::ofstream(path_ + "/cluster.json") << "{\"name\": \"test\", \"shards\": " << shards_ << ", \"kafka\": {\"brokers\": \""
+                                         << environment("TROUPE_TEST_BROKERS") << "\", \"topic_prefix\": \"" << prefix_
+                                         << "\"}, \"postgres\": {\"dsn\": \"" << database_.dsn() << "\"}"
+                                         << (cluster_extra.empty() ? "" : ", ") << cluster_extra << "}\n";
+  std::ofstream(node_config()) << "{\"cluster\": \"cluster.json\", \"id\": \"node-1\", \"admin\": {\"port\": " << free_port()
+                               << "}, \"http\": {\"port\": " << free_port() << "}, \"log\": {\"file\": \"" << log_file()
+                               << "\"}}\n";
+}
+
+cluster_folder::~cluster_folder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+run_result run_troupe(const std::vector<std::string>& arguments) {
+  std::vector<std::string> command{troupe_binary()};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  int out[2];
+  if (::pipe(out) != 0) throw std::runtime_error("no pipe");
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::dup2(out[1], 1);
+    ::dup2(out[1], 2);
+    ::close(out[0]);
+    auto list = argument_list(command);
+    ::execv(list[0], list.data());
+    ::_exit(127);
+  }
+  ::close(out[1]);
+  run_result result;
+  char buffer[4096];
+  for (ssize_t n; (n = ::read(out[0], buffer, sizeof buffer)) > 0;) result.output.append(buffer, static_cast<std::size_t>(n));
+  ::close(out[0]);
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+node_process::node_process(std::vector<std::string> command) : command_(std::move(command)) {}
+
+node_process::~node_process() { kill(); }
+
+void node_process::start() {
+  pid_ = ::fork();
+  if (pid_ != 0) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  auto list = argument_list(command_);
+  ::execv(list[0], list.data());
+  ::_exit(127);
+}
+
+bool node_process::running() {
+  if (pid_ <= 0) return false;
+  int status = 0;
+  if (::waitpid(pid_, &status, WNOHANG) == 0) return true;
+  pid_ = -1;
+  return false;
+}
+
+void node_process::kill() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+int node_process::stop() {
+  if (pid_ <= 0) return -1;
+  ::kill(pid_, SIGTERM);
+  int status = 0;
+  ::waitpid(pid_, &status, 0);
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace troupe::test
