@@ -61,7 +61,9 @@ struct mfi {
       return {none};
     }
     const double money = price * bar.volume;
-    flow(s, ring, price > last ? money : price < last ? -money : 0);
+    // Typical prices that differ by rounding alone are equal, as for newer versions of TA-Lib.
+    const double noise = price * 1e-15;
+    flow(s, ring, price > last + noise ? money : price < last - noise ? -money : 0);
     if (s.seen < 2) return {none};
     const double in = larger(s.in, 0);  // Rounding may leave less than nothing.
     const double both = in + larger(s.out, 0);
