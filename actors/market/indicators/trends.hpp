@@ -122,8 +122,8 @@ struct adx {
   std::array<double, 3> update(state& s, double*, const bar_input& bar) const {
     const double up = bar.high - s.high;
     const double down = s.low - bar.low;
-    const double plus = up > larger(down, 0) ? up : 0;
-    const double minus = down > larger(up, 0) ? down : 0;
+    const double plus = larger(up, 0) * one_if(up > down);
+    const double minus = larger(down, 0) * one_if(down > up);
     const double range = true_range(bar, s.close);
     s.high = bar.high;
     s.low = bar.low;

@@ -41,6 +41,11 @@ inline double smaller(double a, double b) {
   return a < b ? a : b;
 }
 
+/// For sums without a branch that would be guessed wrong half the time.
+inline double one_if(bool holds) {
+  return static_cast<double>(holds);
+}
+
 /// Sum of the last `period` numbers. Each lap of the ring ends with the sum added up anew, so that
 /// the rounding error of a huge number is gone at most two laps after it.
 struct moving_sum {
