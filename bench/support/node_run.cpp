@@ -24,7 +24,8 @@ bridge::kafka_options kafka_of(const cluster_folder& folder) {
 
 /// Trades (and quotes) of all symbols, ten a second each, prices walking in steps of a cent.
 void produce(const cluster_folder& folder, const market_records& a) {
-  bridge::topic_admin(kafka_of(folder)).ensure_topics({{"market", folder.shards(), 1, {}}}, std::chrono::seconds(30));
+  bridge::topic_admin(kafka_of(folder))
+      .ensure_topics({{"market", folder.shards(), 1, {}}}, std::chrono::seconds(30));
   bridge::producer_options options;
   options.kafka = kafka_of(folder);
   bridge::kafka_producer producer(options);
@@ -77,10 +78,14 @@ std::int64_t memory_of(pid_t pid) {
   return resident * sysconf(_SC_PAGESIZE);
 }
 
-void print(bool json, const char* bench, const std::string& metric, double value, const char* unit) {
+void print(bool json, const char* bench, const std::string& metric, double value,
+           const char* unit) {
   if (json)
-    std::printf("%s\n",
-                nlohmann::json{{"bench", bench}, {"metric", metric}, {"value", value}, {"unit", unit}}.dump().c_str());
+    std::printf(
+        "%s\n",
+        nlohmann::json{{"bench", bench}, {"metric", metric}, {"value", value}, {"unit", unit}}
+            .dump()
+            .c_str());
   else
     std::printf("  %-36s %16.3f %s\n", metric.c_str(), value, unit);
   std::fflush(stdout);

@@ -18,7 +18,8 @@ struct market_records {
 
 bridge::kafka_options kafka_of(const test::cluster_folder& folder);
 
-/// Makes the topic `market` and fills it: ten ticks a second and symbol, prices walking in steps of a cent.
+/// Makes the topic `market` and fills it: ten ticks a second and symbol, prices walking in steps of
+/// a cent.
 void produce(const test::cluster_folder& folder, const market_records& a);
 
 /// Seconds of CPU that a process has used.

@@ -12,7 +12,7 @@
 #include "runtime/bridge/inflight.hpp"
 #include "runtime/bridge/kafka_client.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 namespace {
 
@@ -506,4 +506,4 @@ std::int64_t kafka_ingress::inflight() const {
   return poller_->inflight();
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -5,7 +5,7 @@
 #include "runtime/bridge/kafka_options.hpp"
 #include "runtime/entity/ingress.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// The log on the way in, from Kafka: one consumer and one thread for all shards of a node.
 /// Partitions are assigned by position, never by group. Records stay in the buffers that they were
@@ -37,4 +37,4 @@ class kafka_ingress final : public ingress_port {
   std::unique_ptr<poller> poller_;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge
