@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   add_quarantine_command(app, exit_code);
   troupe::add_config_command(app, exit_code, std::cout, troupe::market::indicator_violation);
   add_migrate_command(app, exit_code);
+  add_feed_command(app, exit_code);
   add_generate_command(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -1,5 +1,7 @@
 #include "app/feed/generator_journal.hpp"
 
+#include <iostream>
+
 namespace troupe::feed {
 
 namespace {
@@ -35,7 +37,9 @@ std::optional<generator_state> generator_journal::load() const {
   if (!found) return std::nullopt;
   try {
     auto at = state_of(found->at("at"));
-    return found->contains("reserved") ? end_of(found->at("reserved"), std::move(at)) : std::move(at);
+    if (!found->contains("reserved")) return at;
+    std::cerr << "the last run did not end; going on after all that it could have made\n";
+    return end_of(found->at("reserved"), std::move(at));
   } catch (const json::exception& e) {
     throw std::runtime_error(file_.path() + ": damaged (" + e.what() + ")");
   }
