@@ -11,6 +11,7 @@ store::postgres_store_options store_options(const settings& all, incarnation lif
   to.life = life;
   to.threads = all.cluster.postgres.connections;
   to.statement_timeout = all.cluster.postgres.statement_timeout;
+  to.connect_timeout = all.cluster.postgres.connect_timeout;
   return to;
 }
 

@@ -34,7 +34,7 @@ int run(const std::string& file) {
   const auto all = load_settings(file);
   if (!all) return exit_failed;
   set_log(all->node.log);
-  run_node(*all, make_catalog(all->market));
+  run_node(*all, make_catalog(*all));
 }
 
 }  // namespace

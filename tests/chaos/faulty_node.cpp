@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   const auto all = app::load_settings(file);
   if (!all) return 1;
   log::set_file(all->node.log.file);
-  auto things = app::make_catalog(all->market);
+  auto things = app::make_catalog(*all);
   for (auto& kind : things.kinds)
     kind.make = [make = kind.make](const entity_id& id) {
       return std::make_unique<faulty_symbol>(make(id));
