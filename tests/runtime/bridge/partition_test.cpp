@@ -6,7 +6,6 @@
 #include "runtime/base/partition.hpp"
 
 using namespace troupe;
-using namespace troupe::bridge;
 
 TEST_CASE("the hash is the one of Kafka's Java client") {
   struct row {
