@@ -10,7 +10,9 @@ int main(int argc, char** argv) {
   CLI::App app("Troupe: a distributed actor runtime for financial processing", "troupe");
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string(version));
-  app.footer("Begin with ./quickstart; docs/ explains the rest. `troupe COMMAND --help` explains a command.");
+  app.footer(
+      "Begin with ./quickstart; docs/ explains the rest. `troupe COMMAND --help` explains a "
+      "command.");
   int exit_code = 0;
   add_node_command(app, exit_code);
   add_status_commands(app, exit_code);

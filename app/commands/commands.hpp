@@ -4,8 +4,8 @@
 
 namespace troupe::app {
 
-/// Exit codes of every command: 0 done, 1 refused or failed (standard error says why), 2 wrong usage,
-/// 130 stopped by Ctrl-C with everything in order.
+/// Exit codes of every command: 0 done, 1 refused or failed (standard error says why), 2 wrong
+/// usage, 130 stopped by Ctrl-C with everything in order.
 inline constexpr int exit_failed = 1;
 inline constexpr int exit_usage = 2;
 inline constexpr int exit_interrupted = 130;

@@ -50,7 +50,9 @@ struct outcome {
   bool interrupted = false;
 };
 
-bool full(const options& o, const outcome& so_far) { return o.limit > 0 && so_far.sent + so_far.there >= o.limit; }
+bool full(const options& o, const outcome& so_far) {
+  return o.limit > 0 && so_far.sent + so_far.there >= o.limit;
+}
 
 void send_all(const options& o, merger& from, exact_sender& to, outcome& done) {
   progress shown;
@@ -81,16 +83,25 @@ void report_bad_lines(const merger& from, outcome& done) {
     for (const auto& line : file->bad_lines())
       std::cerr << file->source().path() << ':' << line.number << ": " << line.why << ", skipped\n";
     if (file->bad() > file->bad_lines().size())
-      std::cerr << file->source().path() << ": " << file->bad() - file->bad_lines().size() << " more lines skipped\n";
+      std::cerr << file->source().path() << ": " << file->bad() - file->bad_lines().size()
+                << " more lines skipped\n";
   }
 }
 
 void print(const options& o, const outcome& done, const std::string& topic, bool finished_before) {
-  const auto rate = static_cast<std::uint64_t>(static_cast<double>(done.sent) / std::max(done.seconds, 1e-9));
+  const auto rate =
+      static_cast<std::uint64_t>(static_cast<double>(done.sent) / std::max(done.seconds, 1e-9));
   if (o.as_json) {
-    std::cout << json{{"sent", done.sent}, {"already_there", done.there}, {"skipped_lines", done.bad},
-                      {"seconds", done.seconds}, {"rate", rate}, {"to", topic}, {"interrupted", done.interrupted},
-                      {"finished_before", finished_before}}.dump() << '\n';
+    std::cout << json{{"sent", done.sent},
+                      {"already_there", done.there},
+                      {"skipped_lines", done.bad},
+                      {"seconds", done.seconds},
+                      {"rate", rate},
+                      {"to", topic},
+                      {"interrupted", done.interrupted},
+                      {"finished_before", finished_before}}
+                     .dump()
+              << '\n';
     return;
   }
   if (finished_before) {
@@ -99,8 +110,8 @@ void print(const options& o, const outcome& done, const std::string& topic, bool
     return;
   }
   if (done.interrupted) std::cout << "interrupted; the same command goes on where this stopped\n";
-  std::cout << grouped(done.sent) << " records to topic " << topic << " in " << std::round(done.seconds * 10) / 10 << " s, "
-            << grouped(rate) << "/s";
+  std::cout << grouped(done.sent) << " records to topic " << topic << " in "
+            << std::round(done.seconds * 10) / 10 << " s, " << grouped(rate) << "/s";
   if (done.there > 0) std::cout << "; " << grouped(done.there) << " were there already";
   if (done.bad > 0) std::cout << "; " << grouped(done.bad) << " malformed lines skipped";
   std::cout << '\n';
@@ -126,7 +137,7 @@ int run(const options& o) {
     print(o, done, topic, true);
     return 0;
   }
-  ensure_topics(make_catalog(all->market), *all);
+  ensure_topics(make_catalog(*all), *all);
   catch_interrupts();
   const bool resumed = notes.has_value();
   exact_sender to(*all, file, resumed ? std::move(*notes) : fresh_notes(*all), resumed);
@@ -139,18 +150,28 @@ int run(const options& o) {
 }  // namespace
 
 void add_feed_command(CLI::App& app, int& exit_code) {
-  auto* command = app.add_subcommand("feed", "Sends recorded market data to the topic, each record exactly once");
+  auto* command = app.add_subcommand(
+      "feed", "Sends recorded market data to the topic, each record exactly once");
   static options o;
-  command->add_option("files", o.files, "CSV of trades, quotes or daily bars, or recorded frames; gzip or plain")->required();
-  command->add_option("--speed", o.speed, "max, real (as time went when recorded), or that many times real")->capture_default_str();
+  command
+      ->add_option("files", o.files,
+                   "CSV of trades, quotes or daily bars, or recorded frames; gzip or plain")
+      ->required();
+  command
+      ->add_option("--speed", o.speed,
+                   "max, real (as time went when recorded), or that many times real")
+      ->capture_default_str();
   command->add_option("--limit", o.limit, "Only the first so many records");
   command->add_flag("--again", o.again, "All of it once more, whatever earlier runs sent");
-  command->add_option("--state", o.state, "Folder that remembers what was sent")->capture_default_str();
+  command->add_option("--state", o.state, "Folder that remembers what was sent")
+      ->capture_default_str();
   command->add_flag("--json", o.as_json, "The summary as one JSON object");
   add_config_option(*command, o.config);
-  command->footer("Example: troupe feed SPY-trades.csv.gz IBM-quotes.csv.gz --config config/local/node-1.json\n"
-                  "Several files are merged by time. Stopped or killed, the same command goes on where it was; a file that\n"
-                  "has changed (size or time) counts as another one.");
+  command->footer(
+      "Example: troupe feed SPY-trades.csv.gz IBM-quotes.csv.gz --config config/local/node-1.json\n"
+      "Several files are merged by time. Stopped or killed, the same command goes on where it was; "
+      "a file that\n"
+      "has changed (size or time) counts as another one.");
   command->callback([&exit_code] { exit_code = guarded("feed", [] { return run(o); }); });
 }
 

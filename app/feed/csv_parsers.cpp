@@ -24,7 +24,8 @@ columns::columns(std::string_view header) {
 }
 
 bool columns::has(std::initializer_list<std::string_view> names) const {
-  return std::all_of(names.begin(), names.end(), [this](auto name) { return index(name) < names_.size(); });
+  return std::all_of(names.begin(), names.end(),
+                     [this](auto name) { return index(name) < names_.size(); });
 }
 
 std::size_t columns::index(std::string_view name) const {
@@ -32,21 +33,24 @@ std::size_t columns::index(std::string_view name) const {
 }
 
 bool good_symbol(std::string_view symbol) {
-  return !symbol.empty() && symbol.size() <= 32 && std::all_of(symbol.begin(), symbol.end(), [](char c) {
-    return static_cast<unsigned char>(c) >= ' ' && c != 127 && c != '"' && c != '\\';
-  });
+  return !symbol.empty() && symbol.size() <= 32 &&
+         std::all_of(symbol.begin(), symbol.end(), [](char c) {
+           return static_cast<unsigned char>(c) >= ' ' && c != 127 && c != '"' && c != '\\';
+         });
 }
 
 namespace {
 
-constexpr std::string_view wrong_count = "another number of fields than the header", wrong_time = "bad time",
-                           wrong_symbol = "bad symbol", wrong_number = "bad price or size", no_side = "neither side";
+constexpr std::string_view wrong_count = "another number of fields than the header",
+                           wrong_time = "bad time", wrong_symbol = "bad symbol",
+                           wrong_number = "bad price or size", no_side = "neither side";
 constexpr std::int64_t ms_max = 253'402'300'799'999;  // The end of the year 9999.
 
 std::optional<std::int64_t> parse_ms(std::string_view text) {
   std::int64_t ms = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
-  if (error != std::errc() || end != text.data() + text.size() || ms < 0 || ms > ms_max) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || ms < 0 || ms > ms_max)
+    return std::nullopt;
   return ms;
 }
 
@@ -67,7 +71,8 @@ class csv_parser : public line_parser {
   std::string_view field(std::size_t column) const { return fields_[column]; }
 
   /// The beginning that trades and quotes share.
-  std::string_view begin(record& to, std::string_view opening, std::size_t time, std::size_t symbol) const {
+  std::string_view begin(record& to, std::string_view opening, std::size_t time,
+                         std::size_t symbol) const {
     const auto ms = parse_ms(field(time));
     if (!ms) return wrong_time;
     if (!good_symbol(field(symbol))) return wrong_symbol;
@@ -95,7 +100,11 @@ class csv_parser : public line_parser {
 class trades_parser final : public csv_parser {
  public:
   explicit trades_parser(const columns& h)
-      : csv_parser(h), time_(h.index("ts_ms")), symbol_(h.index("symbol")), price_(h.index("price")), size_(h.index("size")) {}
+      : csv_parser(h),
+        time_(h.index("ts_ms")),
+        symbol_(h.index("symbol")),
+        price_(h.index("price")),
+        size_(h.index("size")) {}
 
  private:
   std::string_view make(record& to) override {
@@ -111,12 +120,20 @@ class trades_parser final : public csv_parser {
 class quotes_parser final : public csv_parser {
  public:
   explicit quotes_parser(const columns& h)
-      : csv_parser(h), time_(h.index("ts_ms")), symbol_(h.index("symbol")), bid_(h.index("bid")),
-        bid_size_(h.index("bid_size")), ask_(h.index("ask")), ask_size_(h.index("ask_size")) {}
+      : csv_parser(h),
+        time_(h.index("ts_ms")),
+        symbol_(h.index("symbol")),
+        bid_(h.index("bid")),
+        bid_size_(h.index("bid_size")),
+        ask_(h.index("ask")),
+        ask_size_(h.index("ask_size")) {}
 
  private:
-  bool empty(std::size_t price, std::size_t size) const { return field(price).empty() && field(size).empty(); }
-  bool side(record& to, std::string_view name, std::size_t price, std::string_view size_name, std::size_t size) const {
+  bool empty(std::size_t price, std::size_t size) const {
+    return field(price).empty() && field(size).empty();
+  }
+  bool side(record& to, std::string_view name, std::size_t price, std::string_view size_name,
+            std::size_t size) const {
     return empty(price, size) || (number(to, name, price) && number(to, size_name, size));
   }
 
@@ -124,7 +141,9 @@ class quotes_parser final : public csv_parser {
     const auto wrong = begin(to, R"({"type":"quote","symbol":")", time_, symbol_);
     if (!wrong.empty()) return wrong;
     if (empty(bid_, bid_size_) && empty(ask_, ask_size_)) return no_side;
-    if (!side(to, "bid", bid_, "bid_size", bid_size_) || !side(to, "ask", ask_, "ask_size", ask_size_)) return wrong_number;
+    if (!side(to, "bid", bid_, "bid_size", bid_size_) ||
+        !side(to, "ask", ask_, "ask_size", ask_size_))
+      return wrong_number;
     to.payload += '}';
     return {};
   }
@@ -133,7 +152,8 @@ class quotes_parser final : public csv_parser {
 
 class daily_parser final : public csv_parser {
  public:
-  daily_parser(const columns& h, std::string symbol) : csv_parser(h), symbol_(std::move(symbol)), date_(h.index("date")) {
+  daily_parser(const columns& h, std::string symbol)
+      : csv_parser(h), symbol_(std::move(symbol)), date_(h.index("date")) {
     for (const auto name : names) values_.push_back(h.index(name));
   }
 
@@ -145,7 +165,8 @@ class daily_parser final : public csv_parser {
     if (!day) return wrong_time;
     to.key = symbol_;
     to.time_us = *day;
-    to.payload = R"({"type":"bar","symbol":")" + symbol_ + R"(","period":"1d","time":)" + std::to_string(*day);
+    to.payload = R"({"type":"bar","symbol":")" + symbol_ + R"(","period":"1d","time":)" +
+                 std::to_string(*day);
     for (std::size_t i = 0; i < values_.size(); ++i)
       if (!number(to, names[i], values_[i])) return wrong_number;
     to.payload += '}';
@@ -158,8 +179,12 @@ class daily_parser final : public csv_parser {
 
 }  // namespace
 
-std::unique_ptr<line_parser> make_trades_parser(const columns& header) { return std::make_unique<trades_parser>(header); }
-std::unique_ptr<line_parser> make_quotes_parser(const columns& header) { return std::make_unique<quotes_parser>(header); }
+std::unique_ptr<line_parser> make_trades_parser(const columns& header) {
+  return std::make_unique<trades_parser>(header);
+}
+std::unique_ptr<line_parser> make_quotes_parser(const columns& header) {
+  return std::make_unique<quotes_parser>(header);
+}
 std::unique_ptr<line_parser> make_daily_parser(const columns& header, std::string symbol) {
   return std::make_unique<daily_parser>(header, std::move(symbol));
 }

@@ -35,7 +35,9 @@ std::vector<bridge::log_range> ranges(const app::settings& all) {
     std::this_thread::sleep_for(100ms);
     found = admin.ranges(topic(), all.cluster.shards, patience);
   }
-  if (found.empty()) throw std::runtime_error("Kafka at " + all.cluster.kafka.brokers + " does not tell how long the topic is");
+  if (found.empty())
+    throw std::runtime_error("Kafka at " + all.cluster.kafka.brokers +
+                             " does not tell how long the topic is");
   return found;
 }
 
@@ -66,7 +68,8 @@ feed_notes fresh_notes(const app::settings& all) {
   return notes;
 }
 
-exact_sender::exact_sender(const app::settings& all, const state_file& file, feed_notes notes, bool resumed)
+exact_sender::exact_sender(const app::settings& all, const state_file& file, feed_notes notes,
+                           bool resumed)
     : file_(file),
       partitions_(all.cluster.shards),
       lanes_(partitions_),
@@ -84,7 +87,9 @@ exact_sender::exact_sender(const app::settings& all, const state_file& file, fee
     l.look_at = l.look_until = l.known.offset;
     if (!resumed) continue;
     if (l.known.offset < ends[p].begin.value() || l.known.offset > ends[p].end.value())
-      throw std::runtime_error("the topic does not hold what this feed sent last any more; --again feeds all of it anew");
+      throw std::runtime_error(
+          "the topic does not hold what this feed sent last any more; --again feeds all of it "
+          "anew");
     l.look_until = ends[p].end.value();
   }
   if (!resumed) note(false);
@@ -107,8 +112,9 @@ void exact_sender::read_more(std::uint32_t partition) {
     using outcome = bridge::history_batch::outcome;
     const bool retry = l.found.what == outcome::read || l.found.what == outcome::unavailable;
     if (!retry || interrupted() || std::chrono::steady_clock::now() > deadline)
-      throw std::runtime_error("partition " + std::to_string(partition) + " cannot be read back from offset " +
-                               std::to_string(l.look_at) + ' ' + l.found.reason + "; run this again");
+      throw std::runtime_error("partition " + std::to_string(partition) +
+                               " cannot be read back from offset " + std::to_string(l.look_at) +
+                               ' ' + l.found.reason + "; run this again");
   }
 }
 
@@ -134,7 +140,8 @@ bool exact_sender::send(const record& r) {
   for (;;) {
     const auto what = producer_.send(topic(), out, 200ms);
     if (what == result::sent) return true;
-    if (what == result::failed) throw std::runtime_error("Kafka: " + producer_.figures().last_error);
+    if (what == result::failed)
+      throw std::runtime_error("Kafka: " + producer_.figures().last_error);
     if (interrupted()) return false;
     note_if_due();
   }

@@ -32,16 +32,19 @@ void save_notes(const state_file& to, const feed_notes& notes);
 /// The first offsets of a feed that begins now. Throws when the brokers do not answer.
 feed_notes fresh_notes(const app::settings& all);
 
-/// Sends a feed's records, each exactly once, however often the feed is killed and started again: what the notes do
-/// not know is looked up in the topic itself. Records must come in the same order in every run.
+/// Sends a feed's records, each exactly once, however often the feed is killed and started again:
+/// what the notes do not know is looked up in the topic itself. Records must come in the same order
+/// in every run.
 class exact_sender {
  public:
   /// `resumed`: the notes are of an earlier run. Throws when the brokers do not answer.
   exact_sender(const app::settings& all, const state_file& file, feed_notes notes, bool resumed);
 
-  /// Counts the record; true if an earlier run has brought it to the topic. Throws when the topic cannot tell.
+  /// Counts the record; true if an earlier run has brought it to the topic. Throws when the topic
+  /// cannot tell.
   bool already_there(const record& r);
-  /// What `already_there` has just denied; false: given up because of an interrupt. Throws when Kafka refuses it.
+  /// What `already_there` has just denied; false: given up because of an interrupt. Throws when
+  /// Kafka refuses it.
   bool send(const record& r);
   /// Notes what is known to have arrived, once a second.
   void note_if_due();

@@ -9,17 +9,23 @@ namespace {
 using nlohmann::json;
 
 json to_json(const generator_state& s) {
-  return {{"seed", s.seed}, {"random", s.random}, {"time", s.time_us}, {"last_id", s.last_id}, {"mids", s.mids}};
+  return {{"seed", s.seed},
+          {"random", s.random},
+          {"time", s.time_us},
+          {"last_id", s.last_id},
+          {"mids", s.mids}};
 }
 
 generator_state state_of(const json& j) {
-  return {j.at("seed").get<std::uint64_t>(), j.at("random").get<std::uint64_t>(), j.at("time").get<std::int64_t>(),
-          j.at("last_id").get<std::int64_t>(), j.at("mids").get<std::vector<std::int64_t>>()};
+  return {j.at("seed").get<std::uint64_t>(), j.at("random").get<std::uint64_t>(),
+          j.at("time").get<std::int64_t>(), j.at("last_id").get<std::int64_t>(),
+          j.at("mids").get<std::vector<std::int64_t>>()};
 }
 
 /// Where a run of `reserved` would have ended.
 generator_state end_of(const json& reserved, generator_state from) {
-  const generator_shape shape{reserved.at("symbols").get<std::uint32_t>(), reserved.at("seed").get<std::uint64_t>(),
+  const generator_shape shape{reserved.at("symbols").get<std::uint32_t>(),
+                              reserved.at("seed").get<std::uint64_t>(),
                               reserved.at("rate").get<double>()};
   const auto begin = from.time_us;
   tick_generator made(shape, std::move(from), begin);
@@ -45,11 +51,16 @@ std::optional<generator_state> generator_journal::load() const {
   }
 }
 
-void generator_journal::reserve(const generator_shape& shape, const generator_state& from, std::uint64_t rows) const {
-  file_.save({{"at", to_json(from)},
-              {"reserved", {{"symbols", shape.symbols}, {"seed", shape.seed}, {"rate", shape.rate}, {"rows", rows}}}});
+void generator_journal::reserve(const generator_shape& shape, const generator_state& from,
+                                std::uint64_t rows) const {
+  file_.save(
+      {{"at", to_json(from)},
+       {"reserved",
+        {{"symbols", shape.symbols}, {"seed", shape.seed}, {"rate", shape.rate}, {"rows", rows}}}});
 }
 
-void generator_journal::finish(const generator_state& at) const { file_.save({{"at", to_json(at)}}); }
+void generator_journal::finish(const generator_state& at) const {
+  file_.save({{"at", to_json(at)}});
+}
 
 }  // namespace troupe::feed

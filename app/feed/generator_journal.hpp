@@ -7,8 +7,9 @@
 
 namespace troupe::feed {
 
-/// Remembers where the generator of a topic stands, so that the next run goes on after it. A run says beforehand how
-/// far it may come: one that was killed counts as having come that far, so nothing is ever late or a duplicate.
+/// Remembers where the generator of a topic stands, so that the next run goes on after it. A run
+/// says beforehand how far it may come: one that was killed counts as having come that far, so
+/// nothing is ever late or a duplicate.
 class generator_journal {
  public:
   /// `cluster`: names the topic, whatever tells it from others.

@@ -8,7 +8,8 @@ namespace troupe::feed {
 
 namespace {
 
-constexpr std::string_view wrong_time = "bad time", no_symbol = "no symbol", no_object = "no JSON object after the time";
+constexpr std::string_view wrong_time = "bad time", no_symbol = "no symbol",
+                           no_object = "no JSON object after the time";
 
 /// What stands between the quotes after `before`; empty if it is not there.
 std::string_view text_after(std::string_view line, std::string_view before) {
@@ -29,7 +30,8 @@ std::optional<std::int64_t> number_at(std::string_view text, std::size_t& length
 
 std::string upper(std::string_view text) {
   std::string to(text);
-  std::transform(to.begin(), to.end(), to.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  std::transform(to.begin(), to.end(), to.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   return to;
 }
 
@@ -43,7 +45,8 @@ class frames_parser final : public line_parser {
     if (!line.starts_with(" {")) return no_object;
     line.remove_prefix(1);
     const auto stream = text_after(line, R"("stream":")");
-    const auto symbol = stream.empty() ? text_after(line, R"("s":")") : stream.substr(0, stream.find('@'));
+    const auto symbol =
+        stream.empty() ? text_after(line, R"("s":")") : stream.substr(0, stream.find('@'));
     if (!good_symbol(symbol)) return no_symbol;
     to.key = upper(symbol);
     to.payload = line;
@@ -61,7 +64,9 @@ class records_parser final : public line_parser {
     if (!good_symbol(symbol)) return no_symbol;
     const auto at = line.find(before);
     std::size_t digits = 0;
-    const auto time = at == std::string_view::npos ? std::nullopt : number_at(line.substr(at + before.size()), digits);
+    const auto time = at == std::string_view::npos
+                          ? std::nullopt
+                          : number_at(line.substr(at + before.size()), digits);
     if (!time) return wrong_time;
     to.key = symbol;
     to.payload = line;
@@ -73,7 +78,11 @@ class records_parser final : public line_parser {
 
 }  // namespace
 
-std::unique_ptr<line_parser> make_frames_parser() { return std::make_unique<frames_parser>(); }
-std::unique_ptr<line_parser> make_records_parser() { return std::make_unique<records_parser>(); }
+std::unique_ptr<line_parser> make_frames_parser() {
+  return std::make_unique<frames_parser>();
+}
+std::unique_ptr<line_parser> make_records_parser() {
+  return std::make_unique<records_parser>();
+}
 
 }  // namespace troupe::feed

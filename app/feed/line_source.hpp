@@ -20,8 +20,8 @@ class line_source {
   line_source(const line_source&) = delete;
   line_source& operator=(const line_source&) = delete;
 
-  /// The next line without its end (LF or CRLF), good until the next call; of one longer than `line_max` only that
-  /// much and one more. Throws when the file is damaged.
+  /// The next line without its end (LF or CRLF), good until the next call; of one longer than
+  /// `line_max` only that much and one more. Throws when the file is damaged.
   bool next(std::string_view& line);
   /// Number of the line that `next` gave last, from 1.
   std::uint64_t number() const { return number_; }

@@ -10,8 +10,9 @@
 
 namespace troupe::feed {
 
-/// The records of several files by time: of the files' next records the one with the smallest time, at equal times
-/// the one of the first file. The order within a file stays, even where its times step back.
+/// The records of several files by time: of the files' next records the one with the smallest time,
+/// at equal times the one of the first file. The order within a file stays, even where its times
+/// step back.
 class merger {
  public:
   using readers = std::vector<std::unique_ptr<record_reader>>;

@@ -22,14 +22,17 @@ void catch_interrupts() {
   ::sigaction(SIGTERM, &action, nullptr);
 }
 
-bool interrupted() { return caught != 0; }
+bool interrupted() {
+  return caught != 0;
+}
 
 std::optional<speed> parse_speed(std::string_view text) {
   if (text == "max") return speed{0};
   if (text == "real") return speed{1};
   double factor = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), factor);
-  if (error != std::errc() || end != text.data() + text.size() || !(factor > 0) || factor > 1e9) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || !(factor > 0) || factor > 1e9)
+    return std::nullopt;
   return speed{factor};
 }
 
@@ -39,7 +42,8 @@ void pace::wait_for(std::int64_t time_us) {
     first_us_ = time_us;
     began_ = clock::now();
   }
-  const std::chrono::duration<double, std::micro> after(static_cast<double>(time_us - *first_us_) / factor_);
+  const std::chrono::duration<double, std::micro> after(static_cast<double>(time_us - *first_us_) /
+                                                        factor_);
   constexpr auto nap = std::chrono::milliseconds(50);
   for (;;) {
     const auto ahead = after - (clock::now() - began_);

@@ -7,7 +7,8 @@
 
 namespace troupe::feed {
 
-/// Asks whether SIGINT or SIGTERM came; from the first call of `catch_interrupts` on these signals only say so.
+/// Asks whether SIGINT or SIGTERM came; from the first call of `catch_interrupts` on these signals
+/// only say so.
 void catch_interrupts();
 bool interrupted();
 
@@ -21,7 +22,8 @@ std::optional<speed> parse_speed(std::string_view text);
 class pace {
  public:
   explicit pace(speed how) : factor_(how.factor) {}
-  /// Waits until an event of `time_us` may be sent; less on an interrupt. The first one may at once.
+  /// Waits until an event of `time_us` may be sent; less on an interrupt. The first one may at
+  /// once.
   void wait_for(std::int64_t time_us);
 
  private:

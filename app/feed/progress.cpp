@@ -29,9 +29,12 @@ std::string clock_text(double seconds) {
 
 }  // namespace
 
-progress::progress() : terminal_(::isatty(2) == 1), began_(clock::now()), next_(began_ + (terminal_ ? 200ms : 5s)) {}
+progress::progress()
+    : terminal_(::isatty(2) == 1), began_(clock::now()), next_(began_ + (terminal_ ? 200ms : 5s)) {}
 
-double progress::seconds() const { return std::chrono::duration<double>(clock::now() - began_).count(); }
+double progress::seconds() const {
+  return std::chrono::duration<double>(clock::now() - began_).count();
+}
 
 void progress::at(std::uint64_t rows, double share) {
   if (const auto now = clock::now(); now >= next_) {
@@ -56,7 +59,8 @@ void progress::done() {
 
 std::string grouped(std::uint64_t number) {
   auto text = std::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), 1, ',');
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
+    text.insert(static_cast<std::size_t>(at), 1, ',');
   return text;
 }
 

@@ -10,9 +10,12 @@ namespace troupe::feed {
 namespace {
 
 constexpr std::string_view allowed =
-    "is no kind of file that can be fed. The first line must be a header with the columns ts_ms,symbol,price,size "
-    "(trades), ts_ms,symbol,bid,bid_size,ask,ask_size (quotes) or date,open,high,low,close,volume (daily bars of the "
-    "symbol that the file is named after), or already a record: `NANOSECONDS {frame}` or {\"type\":...}";
+    "is no kind of file that can be fed. The first line must be a header with the columns "
+    "ts_ms,symbol,price,size "
+    "(trades), ts_ms,symbol,bid,bid_size,ask,ask_size (quotes) or date,open,high,low,close,volume "
+    "(daily bars of the "
+    "symbol that the file is named after), or already a record: `NANOSECONDS {frame}` or "
+    "{\"type\":...}";
 
 std::string shown(std::string_view line) {
   std::string text(line.substr(0, 60));
@@ -25,11 +28,16 @@ std::string shown(std::string_view line) {
 
 std::string_view name_of(file_kind kind) {
   switch (kind) {
-    case file_kind::trades: return "trades";
-    case file_kind::quotes: return "quotes";
-    case file_kind::daily: return "daily bars";
-    case file_kind::frames: return "frames";
-    case file_kind::records: return "records";
+    case file_kind::trades:
+      return "trades";
+    case file_kind::quotes:
+      return "quotes";
+    case file_kind::daily:
+      return "daily bars";
+    case file_kind::frames:
+      return "frames";
+    case file_kind::records:
+      return "records";
   }
   return {};
 }
@@ -37,10 +45,12 @@ std::string_view name_of(file_kind kind) {
 std::optional<file_kind> kind_of(std::string_view line) {
   if (line.starts_with(R"({"type":")")) return file_kind::records;
   const auto digits = line.find_first_not_of("0123456789");
-  if (digits != std::string_view::npos && digits > 0 && line.substr(digits).starts_with(" {")) return file_kind::frames;
+  if (digits != std::string_view::npos && digits > 0 && line.substr(digits).starts_with(" {"))
+    return file_kind::frames;
   const columns header(line);
   if (header.has({"ts_ms", "symbol", "price", "size"})) return file_kind::trades;
-  if (header.has({"ts_ms", "symbol", "bid", "bid_size", "ask", "ask_size"})) return file_kind::quotes;
+  if (header.has({"ts_ms", "symbol", "bid", "bid_size", "ask", "ask_size"}))
+    return file_kind::quotes;
   if (header.has({"date", "open", "high", "low", "close", "volume"})) return file_kind::daily;
   return std::nullopt;
 }
@@ -51,13 +61,19 @@ std::string symbol_of_file(const std::string& path) {
   return name.stem().string();
 }
 
-std::unique_ptr<line_parser> make_parser(file_kind kind, std::string_view first_line, const std::string& path) {
+std::unique_ptr<line_parser> make_parser(file_kind kind, std::string_view first_line,
+                                         const std::string& path) {
   switch (kind) {
-    case file_kind::trades: return make_trades_parser(columns(first_line));
-    case file_kind::quotes: return make_quotes_parser(columns(first_line));
-    case file_kind::daily: return make_daily_parser(columns(first_line), symbol_of_file(path));
-    case file_kind::frames: return make_frames_parser();
-    case file_kind::records: return make_records_parser();
+    case file_kind::trades:
+      return make_trades_parser(columns(first_line));
+    case file_kind::quotes:
+      return make_quotes_parser(columns(first_line));
+    case file_kind::daily:
+      return make_daily_parser(columns(first_line), symbol_of_file(path));
+    case file_kind::frames:
+      return make_frames_parser();
+    case file_kind::records:
+      return make_records_parser();
   }
   return nullptr;
 }
@@ -69,7 +85,8 @@ record_reader::record_reader(const std::string& path) : lines_(path) {
   if (!kind) throw std::runtime_error(path + ":1: \"" + shown(line) + "\" " + std::string(allowed));
   kind_ = *kind;
   if (kind_ == file_kind::daily && !good_symbol(symbol_of_file(path)))
-    throw std::runtime_error(path + ": the file's name is no symbol (1 to 32 characters, no quotes, no backslash)");
+    throw std::runtime_error(
+        path + ": the file's name is no symbol (1 to 32 characters, no quotes, no backslash)");
   parser_ = make_parser(kind_, line, path);
   if (kind_ == file_kind::frames || kind_ == file_kind::records) first_ = std::string(line);
 }

@@ -29,10 +29,12 @@ class line_parser {
 
 enum class file_kind : std::uint8_t { trades, quotes, daily, frames, records };
 std::string_view name_of(file_kind kind);
-/// Told by a file's first line: the columns of a CSV file may stand in any order, further ones are ignored.
+/// Told by a file's first line: the columns of a CSV file may stand in any order, further ones are
+/// ignored.
 std::optional<file_kind> kind_of(std::string_view first_line);
 /// `path` names the symbol of daily bars.
-std::unique_ptr<line_parser> make_parser(file_kind kind, std::string_view first_line, const std::string& path);
+std::unique_ptr<line_parser> make_parser(file_kind kind, std::string_view first_line,
+                                         const std::string& path);
 /// `AAPL` of `data/AAPL.csv.gz`.
 std::string symbol_of_file(const std::string& path);
 

@@ -55,7 +55,9 @@ state_file::state_file(const std::string& folder, const std::string& name)
   throw std::runtime_error(lock + ": another process is at this");
 }
 
-state_file::~state_file() { ::close(lock_); }
+state_file::~state_file() {
+  ::close(lock_);
+}
 
 std::optional<nlohmann::json> state_file::load() const {
   std::ifstream in(path_);

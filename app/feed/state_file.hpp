@@ -8,11 +8,12 @@
 
 namespace troupe::feed {
 
-/// A small JSON file that survives crashes: replaced as a whole, on disk when `save` returns. While this object lives
-/// no other process can have the same file.
+/// A small JSON file that survives crashes: replaced as a whole, on disk when `save` returns. While
+/// this object lives no other process can have the same file.
 class state_file {
  public:
-  /// Makes the folder. Throws std::runtime_error when another process has the file, or on trouble with the disk.
+  /// Makes the folder. Throws std::runtime_error when another process has the file, or on trouble
+  /// with the disk.
   state_file(const std::string& folder, const std::string& name);
   ~state_file();
   state_file(const state_file&) = delete;

@@ -8,7 +8,8 @@ namespace troupe::feed {
 
 namespace {
 
-/// The number that is all of `text`'s characters from `at` on, `count` of them; -1 if they are not digits.
+/// The number that is all of `text`'s characters from `at` on, `count` of them; -1 if they are not
+/// digits.
 int digits(std::string_view text, std::size_t at, std::size_t count) {
   int value = 0;
   for (auto i = at; i < at + count; ++i) {
@@ -22,7 +23,8 @@ std::optional<std::int64_t> parse_date(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
   const int y = digits(text, 0, 4), m = digits(text, 5, 2), d = digits(text, 8, 2);
   if (y < 0 || m < 0 || d < 0) return std::nullopt;
-  const std::chrono::year_month_day day{std::chrono::year(y), std::chrono::month(static_cast<unsigned>(m)),
+  const std::chrono::year_month_day day{std::chrono::year(y),
+                                        std::chrono::month(static_cast<unsigned>(m)),
                                         std::chrono::day(static_cast<unsigned>(d))};
   if (!day.ok()) return std::nullopt;
   return std::chrono::sys_days(day).time_since_epoch().count() * us_per_day;
@@ -54,9 +56,10 @@ std::string time_text(std::int64_t time_us) {
   const year_month_day date(day);
   const hh_mm_ss<microseconds> clock(at - day);
   char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", int(date.year()), unsigned(date.month()),
-                unsigned(date.day()), int(clock.hours().count()), int(clock.minutes().count()),
-                int(clock.seconds().count()), int(clock.subseconds().count()));
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", int(date.year()),
+                unsigned(date.month()), unsigned(date.day()), int(clock.hours().count()),
+                int(clock.minutes().count()), int(clock.seconds().count()),
+                int(clock.subseconds().count()));
   return text;
 }
 

@@ -21,7 +21,8 @@ std::uint64_t mixed(std::uint64_t x) {  // SplitMix64's output function.
 
 /// Between 5 and 500, the same for a seed whatever the number of symbols.
 std::int64_t base_price(std::uint64_t seed, std::uint32_t symbol) {
-  const auto share = static_cast<double>(mixed(seed * 0x9e3779b97f4a7c15ULL + symbol + 1) >> 11) * 0x1p-53;
+  const auto share =
+      static_cast<double>(mixed(seed * 0x9e3779b97f4a7c15ULL + symbol + 1) >> 11) * 0x1p-53;
   return static_cast<std::int64_t>(500 * std::pow(100.0, share));
 }
 
@@ -41,7 +42,8 @@ void append(std::string& to, std::int64_t number) {
 
 void append_cents(std::string& to, std::int64_t cents) {
   append(to, cents / 100);
-  const char rest[] = {'.', static_cast<char>('0' + cents % 100 / 10), static_cast<char>('0' + cents % 10)};
+  const char rest[] = {'.', static_cast<char>('0' + cents % 100 / 10),
+                       static_cast<char>('0' + cents % 10)};
   to.append(rest, sizeof rest);
 }
 
@@ -50,7 +52,8 @@ void append_cents(std::string& to, std::int64_t cents) {
 tick_generator::tick_generator(const generator_shape& shape, std::int64_t start_us)
     : tick_generator(shape, {shape.seed, shape.seed, start_us, 0, {}}, start_us) {}
 
-tick_generator::tick_generator(const generator_shape& shape, generator_state from, std::int64_t start_us)
+tick_generator::tick_generator(const generator_shape& shape, generator_state from,
+                               std::int64_t start_us)
     : shape_(shape), state_(std::move(from)) {
   if (state_.seed != shape.seed) state_.seed = state_.random = shape.seed;
   state_.time_us = std::max(state_.time_us, start_us);
@@ -59,7 +62,8 @@ tick_generator::tick_generator(const generator_shape& shape, generator_state fro
   make_weights();
   const auto mean_us = us_per_minute / (shape.rate * shape.symbols);
   constexpr auto quantiles = 1U << gap_bits;
-  for (std::uint32_t q = 0; q < quantiles; ++q) gaps_.push_back(-mean_us * std::log((q + 0.5) / quantiles));
+  for (std::uint32_t q = 0; q < quantiles; ++q)
+    gaps_.push_back(-mean_us * std::log((q + 0.5) / quantiles));
 }
 
 /// The n-th symbol's share falls with the root of n.
@@ -67,7 +71,8 @@ void tick_generator::make_weights() {
   std::vector<double> sums;
   double sum = 0;
   for (std::uint32_t s = 0; s < shape_.symbols; ++s) sums.push_back(sum += 1 / std::sqrt(s + 1.0));
-  for (const auto upto : sums) limits_.push_back(static_cast<std::uint32_t>(upto / sum * 0xffffffffU));
+  for (const auto upto : sums)
+    limits_.push_back(static_cast<std::uint32_t>(upto / sum * 0xffffffffU));
   limits_.back() = 0xffffffffU;
   for (std::uint32_t top = 0; top < 1U << guide_bits; ++top) {
     const auto first = std::lower_bound(limits_.begin(), limits_.end(), top << (32 - guide_bits));
@@ -75,7 +80,9 @@ void tick_generator::make_weights() {
   }
 }
 
-std::uint64_t tick_generator::draw() { return mixed(state_.random += 0x9e3779b97f4a7c15ULL); }
+std::uint64_t tick_generator::draw() {
+  return mixed(state_.random += 0x9e3779b97f4a7c15ULL);
+}
 
 std::uint32_t tick_generator::pick_symbol(std::uint64_t bits) const {
   const auto point = static_cast<std::uint32_t>(bits);
@@ -95,7 +102,8 @@ void tick_generator::walk(std::int64_t& mid, std::int64_t base, std::uint64_t bi
 
 const tick& tick_generator::next() {
   const auto first = draw(), second = draw();
-  // Fractions of a microsecond are rounded by chance, so that no state but whole numbers has to be kept.
+  // Fractions of a microsecond are rounded by chance, so that no state but whole numbers has to be
+  // kept.
   const auto chance = static_cast<double>((first >> 32) & 1023) / 1024;
   const auto gap = static_cast<std::int64_t>(gaps_[first >> (64 - gap_bits)] + chance);
   const auto s = pick_symbol(first);
@@ -105,7 +113,8 @@ const tick& tick_generator::next() {
   tick_.symbol = s;
   tick_.time_us = state_.time_us;
   tick_.id = ++state_.last_id;
-  const auto half = std::max<std::int64_t>(1, bases_[s] / 10'000) + static_cast<std::int64_t>((second >> 8) & 1);
+  const auto half =
+      std::max<std::int64_t>(1, bases_[s] / 10'000) + static_cast<std::int64_t>((second >> 8) & 1);
   const auto bid = std::max<std::int64_t>(1, mid - half), ask = mid + half;
   if (((second >> 9) & 15) < 6) {
     tick_.kind = tick::what::trade;
@@ -128,7 +137,8 @@ std::string symbol_name(std::uint32_t symbol) {
 }
 
 void append_json(std::string& to, const tick& t, std::string_view name) {
-  const auto field = [&to](std::string_view before, std::int64_t value, void (*write)(std::string&, std::int64_t)) {
+  const auto field = [&to](std::string_view before, std::int64_t value,
+                           void (*write)(std::string&, std::int64_t)) {
     to += before;
     write(to, value);
   };

@@ -14,7 +14,7 @@ struct tick {
   std::uint32_t symbol = 0;
   std::int64_t time_us = 0;
   std::int64_t id = 0;
-  std::int64_t price = 0, size = 0;                            // Trades.
+  std::int64_t price = 0, size = 0;                           // Trades.
   std::int64_t bid = 0, bid_size = 0, ask = 0, ask_size = 0;  // Quotes.
 };
 
@@ -37,12 +37,14 @@ struct generator_state {
   bool operator==(const generator_state&) const = default;
 };
 
-/// Random trades and quotes: prices walk by ticks around where they began, quotes stand around the price, trades
-/// happen at one of its sides. Times never step back; ids grow with every event, whatever its symbol.
+/// Random trades and quotes: prices walk by ticks around where they began, quotes stand around the
+/// price, trades happen at one of its sides. Times never step back; ids grow with every event,
+/// whatever its symbol.
 class tick_generator {
  public:
   tick_generator(const generator_shape& shape, std::int64_t start_us);
-  /// Goes on from `from`; another seed or more symbols are fine. Times go on after the later of `from` and `start_us`.
+  /// Goes on from `from`; another seed or more symbols are fine. Times go on after the later of
+  /// `from` and `start_us`.
   tick_generator(const generator_shape& shape, generator_state from, std::int64_t start_us);
 
   /// The reference is good until the next call.
@@ -57,10 +59,10 @@ class tick_generator {
 
   generator_shape shape_;
   generator_state state_;
-  std::vector<std::uint32_t> limits_;   // Cumulated weights.
-  std::vector<std::uint32_t> guide_;    // First symbol worth looking at, by the top bits of a draw.
+  std::vector<std::uint32_t> limits_;  // Cumulated weights.
+  std::vector<std::uint32_t> guide_;   // First symbol worth looking at, by the top bits of a draw.
   std::vector<std::int64_t> bases_;
-  std::vector<double> gaps_;            // Quantiles of the time between two events, µs.
+  std::vector<double> gaps_;  // Quantiles of the time between two events, µs.
   tick tick_;
 };
 
@@ -71,7 +73,9 @@ std::string symbol_name(std::uint32_t symbol);
 void append_json(std::string& to, const tick& t, std::string_view name);
 /// Appends the line of a trades' or quotes' CSV file, with a line end; times in milliseconds.
 void append_csv(std::string& to, const tick& t, std::string_view name);
-inline constexpr std::string_view csv_trades_header = "ts_ms,symbol,price,size,venue,condition,suspicious";
-inline constexpr std::string_view csv_quotes_header = "ts_ms,symbol,bid,bid_size,ask,ask_size,venue,condition,suspicious";
+inline constexpr std::string_view csv_trades_header =
+    "ts_ms,symbol,price,size,venue,condition,suspicious";
+inline constexpr std::string_view csv_quotes_header =
+    "ts_ms,symbol,bid,bid_size,ask,ask_size,venue,condition,suspicious";
 
 }  // namespace troupe::feed

@@ -27,7 +27,8 @@ constexpr std::uint32_t murmur2(std::string_view data) {
   return hash ^ (hash >> 15);
 }
 
-/// The partition that Kafka's default partitioner gives a record with this key. Requires: `partitions` > 0.
+/// The partition that Kafka's default partitioner gives a record with this key. Requires:
+/// `partitions` > 0.
 constexpr std::uint32_t partition_of(std::string_view key, std::uint32_t partitions) {
   return (murmur2(key) & 0x7fffffffU) % partitions;
 }

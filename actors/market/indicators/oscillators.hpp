@@ -279,8 +279,8 @@ struct cci {
     }
     if (s.full == 0) return {none};
     // Relative to the newest, so that equal prices give exactly zero.
-    const double off = sum(ring, x) / period;
-    const double deviations = distances(ring, x + off);
+    const double off = sum_of(ring, x, plain) / period;
+    const double deviations = sum_of(ring, x + off, absolute);
     return {off != 0 && deviations != 0 ? -off / (0.015 * (deviations / period)) : 0};
   }
   void fields(auto& s, auto* ring, auto& v) const {
@@ -290,24 +290,23 @@ struct cci {
   }
 
  private:
-  /// Sum of x[i] - from, in four lanes.
-  double sum(const double* x, double from) const {
-    double lanes[4] = {};
-    std::uint32_t i = 0;
-    for (; i + 4 <= period; i += 4)
-      for (std::uint32_t lane = 0; lane < 4; ++lane) lanes[lane] += x[i + lane] - from;
-    for (; i < period; ++i) lanes[0] += x[i] - from;
-    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+  /// Sum of term(x[i] - from), in four streams. Not in vectors: one that covers the number just
+  /// stored would wait until that has left the store buffer.
+  template <class Term>
+  double sum_of(const double* x, double from, Term term) const {
+    const std::uint32_t quarter = period / 4;
+    double a = 0, b = 0, c = 0, d = 0;
+    for (std::uint32_t i = 0; i < quarter; ++i) {
+      a += term(x[i] - from);
+      b += term(x[i + quarter] - from);
+      c += term(x[i + 2 * quarter] - from);
+      d += term(x[i + 3 * quarter] - from);
+    }
+    for (std::uint32_t i = 4 * quarter; i < period; ++i) a += term(x[i] - from);
+    return (a + b) + (c + d);
   }
-  /// Sum of |x[i] - from|, in four lanes.
-  double distances(const double* x, double from) const {
-    double lanes[4] = {};
-    std::uint32_t i = 0;
-    for (; i + 4 <= period; i += 4)
-      for (std::uint32_t lane = 0; lane < 4; ++lane) lanes[lane] += std::abs(x[i + lane] - from);
-    for (; i < period; ++i) lanes[0] += std::abs(x[i] - from);
-    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
-  }
+  static double plain(double x) { return x; }
+  static double absolute(double x) { return std::abs(x); }
 };
 
 }  // namespace troupe::market::indicators

@@ -16,13 +16,12 @@ inline double true_range(const bar_input& bar, double last_close) {
 /// Population standard deviation of the close.
 struct stddev {
   static constexpr std::size_t outputs = 1;
-  moving_variance window;
-  using state = moving_variance::state;
+  moving_deviation window;
+  using state = moving_deviation::state;
 
   std::size_t cells() const { return window.cells(); }
   std::array<double, 1> update(state& s, double* ring, const bar_input& bar) const {
-    if (!window.update(s, ring, bar.close)) return {none};
-    return {window.deviation(s)};
+    return {window.update(s, ring, bar.close).deviation};
   }
   void fields(auto& s, auto* ring, auto& v) const { window.fields(s, ring, v); }
 };
@@ -30,25 +29,25 @@ struct stddev {
 /// Bollinger bands: upper, middle, lower; the middle is the simple average.
 struct bbands {
   static constexpr std::size_t outputs = 3;
-  moving_variance window;
+  moving_deviation window;
   double width;  // In standard deviations.
-  using state = moving_variance::state;
+  using state = moving_deviation::state;
 
   std::size_t cells() const { return window.cells(); }
   std::array<double, 3> update(state& s, double* ring, const bar_input& bar) const {
-    if (!window.update(s, ring, bar.close)) return {none, none, none};
-    const double middle = window.mean(s);
-    const double reach = width * window.deviation(s);
-    return {middle + reach, middle, middle - reach};
+    const auto now = window.update(s, ring, bar.close);
+    const double reach = width * now.deviation;
+    return {now.mean + reach, now.mean, now.mean - reach};
   }
   void fields(auto& s, auto* ring, auto& v) const { window.fields(s, ring, v); }
 };
 
 /// Wilder's average of the true range; the first bar has none.
 struct average_true_range {
-  explicit average_true_range(std::uint32_t n) : period(n), keep((n - 1.0) / n) {}
+  explicit average_true_range(std::uint32_t n) : period(n), keep((n - 1.0) / n), inverse(1.0 / n) {}
   std::uint32_t period;
   double keep;
+  double inverse;
 
   struct state {
     double last = 0;
@@ -62,10 +61,10 @@ struct average_true_range {
     s.last = bar.close;
     if (s.seen > period) [[likely]] {
       s.sum = s.sum * keep + range;
-      return s.sum / period;
+      return s.sum * inverse;
     }
     if (s.seen > 0) s.sum += range;
-    return ++s.seen > period ? s.sum / period : none;
+    return ++s.seen > period ? s.sum * inverse : none;
   }
   void fields(auto& s, auto& v) const {
     v.number(s.last);
@@ -103,9 +102,10 @@ struct natr {
 /// Wilder's directional movement: ADX (first at 2 period - 1), +DI and -DI (first at period).
 struct adx {
   static constexpr std::size_t outputs = 3;
-  explicit adx(std::uint32_t n) : period(n), keep((n - 1.0) / n) {}
+  explicit adx(std::uint32_t n) : period(n), keep((n - 1.0) / n), inverse(1.0 / n) {}
   std::uint32_t period;
   double keep;
+  double inverse;
 
   struct state {
     double high = 0;
@@ -122,8 +122,8 @@ struct adx {
   std::array<double, 3> update(state& s, double*, const bar_input& bar) const {
     const double up = bar.high - s.high;
     const double down = s.low - bar.low;
-    const double plus = up > larger(down, 0) ? up : 0;
-    const double minus = down > larger(up, 0) ? down : 0;
+    const double plus = larger(up, 0) * one_if(up > down);
+    const double minus = larger(down, 0) * one_if(down > up);
     const double range = true_range(bar, s.close);
     s.high = bar.high;
     s.low = bar.low;
@@ -158,7 +158,7 @@ struct adx {
     if (both > 0 && s.range != 0)
       s.strength = s.strength * (seeded ? keep : 1.0) + 100.0 * std::abs(s.plus - s.minus) / both;
     if (!seeded && ++s.seen < 2 * period) return none;
-    return s.strength / period;
+    return s.strength * inverse;
   }
 };
 

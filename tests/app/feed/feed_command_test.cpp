@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <map>
 
-#include "app/settings.hpp"
 #include "app/mapping.hpp"
+#include "app/settings.hpp"
 #include "runtime/base/partition.hpp"
 #include "runtime/bridge/history_reader.hpp"
 #include "runtime/bridge/kafka_producer.hpp"
@@ -25,13 +25,15 @@ constexpr auto patience = std::chrono::seconds(30);
 /// A cluster's topic, seen from outside.
 class topic_view {
  public:
-  explicit topic_view(const test::cluster_folder& cluster) : all_(*app::load_settings(cluster.node_config())) {}
+  explicit topic_view(const test::cluster_folder& cluster)
+      : all_(*app::load_settings(cluster.node_config())) {}
 
   /// Records in the topic; 0 while there is none.
   std::int64_t size() const {
     bridge::topic_admin admin(app::bridge_kafka_options(all_));
     std::int64_t sum = 0;
-    for (const auto& r : admin.ranges("market", all_.cluster.shards, patience)) sum += r.end.value();
+    for (const auto& r : admin.ranges("market", all_.cluster.shards, patience))
+      sum += r.end.value();
     return sum;
   }
 
@@ -77,7 +79,8 @@ struct sample {
       const auto ms = std::to_string(1'000'000 + i / 2 / (3 * keys) * (3 * keys));
       const auto size = std::to_string(1 + i / keys / 3);
       text += ms + ',' + symbol + ",1.50," + size + '\n';
-      expected[symbol].push_back(R"({"type":"trade","symbol":")" + symbol + R"(","time":)" + ms + R"(000,"price":"1.5","size":")" + size + "\"}");
+      expected[symbol].push_back(R"({"type":"trade","symbol":")" + symbol + R"(","time":)" + ms +
+                                 R"(000,"price":"1.5","size":")" + size + "\"}");
     }
   }
 };
@@ -89,7 +92,8 @@ TEST_CASE("a feed that is killed again and again brings each record once and in 
   const sample data;
   const temp_folder folder;
   const auto file = folder.write_gzip("ticks.csv.gz", data.text);
-  const strings arguments{"feed", file, "--config", cluster.node_config(), "--state", folder.path() + "/state"};
+  const strings arguments{
+      "feed", file, "--config", cluster.node_config(), "--state", folder.path() + "/state"};
   const topic_view topic(cluster);
 
   strings slow = arguments;
@@ -98,7 +102,8 @@ TEST_CASE("a feed that is killed again and again brings each record once and in 
   for (const int enough : {5'000, 20'000, 35'000}) {
     test::node_process feed(slow);
     feed.start();
-    test::wait_until("records in the topic", patience, [&] { return topic.size() >= enough || !feed.running(); });
+    test::wait_until("records in the topic", patience,
+                     [&] { return topic.size() >= enough || !feed.running(); });
     REQUIRE(feed.running());
     feed.kill();
     topic.disturb();
@@ -130,13 +135,16 @@ TEST_CASE("a feed stopped by a signal says so and goes on later") {
   const temp_folder folder;
   const auto file = folder.write("ticks.csv", data.text);
   const topic_view topic(cluster);
-  const strings arguments{"feed", file, "--config", cluster.node_config(), "--state", folder.path() + "/state", "--limit", "50000"};
+  const strings arguments{
+      "feed",    file,   "--config", cluster.node_config(), "--state", folder.path() + "/state",
+      "--limit", "50000"};
   strings slow = arguments;
   slow.insert(slow.begin(), test::troupe_binary());
   slow.insert(slow.end(), {"--speed", "5"});
   test::node_process feed(slow);
   feed.start();
-  test::wait_until("records in the topic", patience, [&] { return topic.size() >= 5'000 || !feed.running(); });
+  test::wait_until("records in the topic", patience,
+                   [&] { return topic.size() >= 5'000 || !feed.running(); });
   CHECK(feed.stop() == 130);
   const auto before = topic.size();
   CHECK(before < 50'000);
@@ -170,8 +178,17 @@ TEST_CASE("generated rows go on after the last run, also after one that was kill
   const test::cluster_folder cluster("");
   const temp_folder folder;
   const topic_view topic(cluster);
-  const strings arguments{"generate", "--symbols", "5", "--rate", "60000", "--rows", "20000", "--config", cluster.node_config(),
-                          "--state", folder.path() + "/state"};
+  const strings arguments{"generate",
+                          "--symbols",
+                          "5",
+                          "--rate",
+                          "60000",
+                          "--rows",
+                          "20000",
+                          "--config",
+                          cluster.node_config(),
+                          "--state",
+                          folder.path() + "/state"};
   CHECK(test::run_troupe(arguments).exit_code == 0);
   CHECK(topic.size() == 20'000);
   strings slow = arguments;
@@ -179,7 +196,8 @@ TEST_CASE("generated rows go on after the last run, also after one that was kill
   slow.insert(slow.end(), {"--speed", "real"});
   test::node_process killed(slow);
   killed.start();
-  test::wait_until("records in the topic", patience, [&] { return topic.size() > 22'000 || !killed.running(); });
+  test::wait_until("records in the topic", patience,
+                   [&] { return topic.size() > 22'000 || !killed.running(); });
   REQUIRE(killed.running());
   killed.kill();
   CHECK(test::run_troupe(arguments).exit_code == 0);

@@ -55,8 +55,10 @@ TEST_CASE("times never step back, ids grow, prices are sound, also after a chang
     REQUIRE(t.id > id);
     time = t.time_us;
     id = t.id;
-    if (t.kind == tick::what::trade) REQUIRE((t.price > 0 && t.size > 0));
-    else REQUIRE((t.bid > 0 && t.ask > t.bid && t.bid_size > 0 && t.ask_size > 0));
+    if (t.kind == tick::what::trade)
+      REQUIRE((t.price > 0 && t.size > 0));
+    else
+      REQUIRE((t.bid > 0 && t.ask > t.bid && t.bid_size > 0 && t.ask_size > 0));
   }
 }
 
@@ -79,7 +81,9 @@ TEST_CASE("rows as text") {
   t.size = 300;
   std::string text;
   append_json(text, t, symbol_name(0));
-  CHECK(text == R"({"type":"trade","symbol":"SYM0001","time":1735828200000213,"price":"67.05","size":"300","id":7})");
+  CHECK(
+      text ==
+      R"({"type":"trade","symbol":"SYM0001","time":1735828200000213,"price":"67.05","size":"300","id":7})");
   text.clear();
   append_csv(text, t, "A");
   CHECK(text == "1735828200000,A,67.05,300,G,,0\n");
@@ -90,7 +94,9 @@ TEST_CASE("rows as text") {
   t.ask_size = 200;
   text.clear();
   append_json(text, t, "A");
-  CHECK(text == R"({"type":"quote","symbol":"A","time":1735828200000213,"bid":"0.99","bid_size":"100","ask":"1.01","ask_size":"200","id":7})");
+  CHECK(
+      text ==
+      R"({"type":"quote","symbol":"A","time":1735828200000213,"bid":"0.99","bid_size":"100","ask":"1.01","ask_size":"200","id":7})");
 }
 
 TEST_CASE("the next run goes on after the last one, or after all that a killed one can have made") {

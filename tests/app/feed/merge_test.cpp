@@ -9,7 +9,8 @@ using namespace troupe::feed;
 namespace {
 
 /// A file of trades of `symbol` at these milliseconds.
-std::string ticks(const test::temp_folder& in, const std::string& symbol, std::initializer_list<int> times) {
+std::string ticks(const test::temp_folder& in, const std::string& symbol,
+                  std::initializer_list<int> times) {
   std::string text = "ts_ms,symbol,price,size\n";
   for (const int t : times) text += std::to_string(t) + ',' + symbol + ",1,1\n";
   return in.write(symbol + ".csv", text);
@@ -27,7 +28,8 @@ std::string order(const std::vector<std::string>& paths) {
 
 TEST_CASE("files are merged by time, the first file first at equal times") {
   test::temp_folder f;
-  const auto a = ticks(f, "a", {1, 3, 3, 9}), b = ticks(f, "b", {1, 2, 3, 4}), none = ticks(f, "c", {});
+  const auto a = ticks(f, "a", {1, 3, 3, 9}), b = ticks(f, "b", {1, 2, 3, 4}),
+             none = ticks(f, "c", {});
   CHECK(order({a, b, none}) == "a1 b1 b2 a3 a3 b3 b4 a9 ");
   CHECK(order({b, a}) == "b1 a1 b2 b3 a3 a3 b4 a9 ");
 }

@@ -23,7 +23,8 @@ TEST_CASE("what was saved last is there, in a folder that is made") {
 TEST_CASE("a file belongs to one at a time") {
   test::temp_folder folder;
   auto first = std::make_unique<state_file>(folder.path(), "s.json");
-  CHECK_THROWS_WITH_AS(state_file(folder.path(), "s.json"), doctest::Contains("another process"), std::runtime_error);
+  CHECK_THROWS_WITH_AS(state_file(folder.path(), "s.json"), doctest::Contains("another process"),
+                       std::runtime_error);
   const state_file other(folder.path(), "t.json");
   first.reset();
   CHECK_NOTHROW(state_file(folder.path(), "s.json"));
@@ -32,5 +33,6 @@ TEST_CASE("a file belongs to one at a time") {
 TEST_CASE("a damaged file is not taken for an empty one") {
   test::temp_folder folder;
   folder.write("s.json", "{\"x\":");
-  CHECK_THROWS_WITH_AS((void)state_file(folder.path(), "s.json").load(), doctest::Contains("damaged"), std::runtime_error);
+  CHECK_THROWS_WITH_AS((void)state_file(folder.path(), "s.json").load(),
+                       doctest::Contains("damaged"), std::runtime_error);
 }
