@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr int poll_ms = 50;
 constexpr auto backoff_min = 100ms, backoff_max = 5'000ms;
-constexpr auto drain_max = 10'000ms;
+constexpr auto drain_max = 5'000ms;
 constexpr int farewell_ms = 2'000;
 
 struct waiting_record {
@@ -36,8 +36,9 @@ struct lane {
   std::deque<waiting_record> waiting;
   std::uint32_t inflight = 0;
   sequence acknowledged;
-  bool failed = false;  // A record is missing: what comes after it is not delivered.
-  bool news = false;    // `acknowledged` has not been told yet.
+  bool failed = false;      // A record is missing: what comes after it is not delivered.
+  bool overflowed = false;  // Records have been turned away: lost, once those before them are out.
+  bool news = false;        // `acknowledged` has not been told yet.
 };
 
 /// What one `open` began.
@@ -101,6 +102,7 @@ class kafka_egress::engine {
   void begin_reading();
   void on_tails(const std::shared_ptr<opening>& o, std::map<std::string, sequence> out);
   void replace_client(const std::string& reason);
+  void drain(int purge);
   void replace_opening(shard_lanes& s, std::shared_ptr<opening> by);
 
   const egress_options options_;
@@ -205,7 +207,8 @@ void kafka_egress::engine::publish(shard_id shard, epoch era, const std::string&
   const auto found = o->lanes.find(topic);
   ensure(found != o->lanes.end(), "a published topic has been opened");
   auto& l = found->second;
-  if (l.waiting.size() >= options_.lane_queue_max) return lose(*o, l, "queue_full");
+  if (l.waiting.size() >= options_.lane_queue_max) l.overflowed = true;
+  if (l.overflowed) return;
   l.waiting.push_back({seq, std::string(key), std::string(payload)});
   pump(o, l);
 }
@@ -332,12 +335,15 @@ void kafka_egress::engine::pump_all() {
   for (auto& [shard, s] : shards_) {
     if (!s.now || s.now->at != opening::phase::open) continue;
     const auto o = s.now;
-    for (auto& [topic, l] : o->lanes)
+    for (auto& [topic, l] : o->lanes) {
       if (!l.waiting.empty()) pump(o, l);
+      if (l.overflowed && l.waiting.empty() && l.inflight == 0) lose(*o, l, "queue_full");
+    }
   }
 }
 
-/// A producer beyond repair takes every opening with it.
+/// A producer beyond repair takes every opening with it. What is on the wire is waited for: whoever
+/// reads the log after that finds all that there will be.
 void kafka_egress::engine::replace_client(const std::string& reason) {
   log::error("bridge", "producer_replaced", {{"reason", reason}});
   {
@@ -346,17 +352,20 @@ void kafka_egress::engine::replace_client(const std::string& reason) {
       if (s.now && s.now->at == opening::phase::open && !s.now->lanes.empty())
         lose(*s.now, s.now->lanes.begin()->second, "producer_failed: " + reason);
   }
+  drain(RD_KAFKA_PURGE_F_QUEUE);
+  drain(RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  auto fresh = make_client();
+  const std::lock_guard lock(mutex_);
+  take_reports();
+  topics_.clear();
+  client_.swap(fresh);
+}
+
+void kafka_egress::engine::drain(int purge) {
   const auto deadline = std::chrono::steady_clock::now() + drain_max;
-  rd_kafka_purge(client_->get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  rd_kafka_purge(client_->get(), purge);
   while (rd_kafka_outq_len(client_->get()) > 0 && std::chrono::steady_clock::now() < deadline)
     rd_kafka_poll(client_->get(), poll_ms);
-  auto fresh = make_client();
-  {
-    const std::lock_guard lock(mutex_);
-    take_reports();
-    topics_.clear();
-    client_.swap(fresh);
-  }
 }
 
 kafka_egress::kafka_egress(egress_options options)

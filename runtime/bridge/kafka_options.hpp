@@ -68,7 +68,8 @@ struct egress_options {
   /// Records of one shard and topic that the client may hold at once: also how far back `open` has
   /// to read.
   std::uint32_t lane_inflight_max = 256;
-  /// Records of one shard and topic that wait for their turn; one more and the lane is lost.
+  /// Records of one shard and topic that wait for their turn. More are turned away, and the shard
+  /// reopens once these are out: keep it above what the host hands out at once.
   std::uint32_t lane_queue_max = 100'000;
   /// Whether this node may still speak for its shards; asked before each record goes to the client.
   std::function<bool()> lease_valid = [] { return true; };
