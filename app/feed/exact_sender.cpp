@@ -1,5 +1,6 @@
 #include "app/feed/exact_sender.hpp"
 
+#include <chrono>
 #include <stdexcept>
 #include <thread>
 
