@@ -22,7 +22,7 @@ using clock_type = std::chrono::steady_clock;
 struct arguments {
   bool json = false;
   bool quotes = false;
-  std::int64_t records = 6'000'000;
+  std::int64_t records = 20'000'000;
   int symbols = 200;
   unsigned shards = 8;
   int rounds = 3;
