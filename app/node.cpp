@@ -27,6 +27,7 @@
 #include "runtime/http/server.hpp"
 #include "runtime/store/node_store.hpp"
 #include "runtime/store/postgres_store.hpp"
+#include "runtime/store/status_reader.hpp"
 
 namespace troupe::app {
 
@@ -89,9 +90,10 @@ class node {
                {"incarnation", life_},
                {"admin", all_.node.admin.port},
                {"http", all_.node.http.port}});
-    while (signals_.wait(1h) == 0) {
+    int signal = 0;
+    while ((signal = signals_.wait(1h)) == 0) {
     }
-    stop();
+    stop(signal);
     return superseded_ ? 1 : 0;
   }
 
@@ -167,11 +169,32 @@ class node {
     patiently("Kafka", [&] { ensure_topics(things_, all_); });
   }
 
+  /// A node of this id at another address that answers is alive: it keeps its id. One that does not
+  /// answer (killed a moment ago) is superseded. At our own address nobody can be: the port is
+  /// ours.
+  void refuse_double(const std::string& address) {
+    store::status_reader reader(all_.cluster.postgres.dsn);
+    for (const auto& other : reader.nodes()) {
+      if (other.id != all_.node.id || !other.alive || other.address == address) continue;
+      const auto colon = other.address.rfind(':');
+      try {
+        cluster::dial(system_, other.address.substr(0, colon),
+                      static_cast<std::uint16_t>(std::stoi(other.address.substr(colon + 1))),
+                      all_.cluster.name, 1s);
+      } catch (const cluster::link_error&) {
+        continue;
+      }
+      throw cannot_start("a live node at " + other.address + " has the id " + all_.node.id +
+                         ": give each node an id of its own, or stop that one first");
+    }
+  }
+
   void join() {
     nodes_ =
         std::make_unique<store::node_store>(store::node_store::options{all_.cluster.postgres.dsn});
     const auto ttl = all_.cluster.lease.ttl;
     const auto address = all_.node.admin.host + ':' + std::to_string(all_.node.admin.port);
+    patiently("PostgreSQL", [&] { refuse_double(address); });
     steady_time joined_at;
     patiently("PostgreSQL", [&] {
       joined_at = clock_.steady();
@@ -228,8 +251,8 @@ class node {
   bool lease_valid() const { return lease_ && lease_->valid(); }
 
   /// Lets the shards drain; whatever is not finished in time is recovered by whoever owns it next.
-  void stop() {
-    log::info("node", "stopping", {{"shards", all_.cluster.shards}});
+  void stop(int signal) {
+    log::info("node", "stopping", {{"signal", signal}, {"shards", all_.cluster.shards}});
     std::thread watchdog([this] {
       std::unique_lock lock(stopped_mutex_);
       if (!stopped_.wait_for(lock, 20s, [this] { return done_; })) {
@@ -297,9 +320,9 @@ class node {
 void run_node(const settings& all, const catalog& things) {
   const stop_signals signals;
   try {
-    node n(all, things, signals);
-    const int code = n.run();
-    // The actor system's own end waits for every actor; nothing is left that could need that.
+    // Never destroyed: the actor system's own end would wait for every actor, and nothing is left
+    // that could need that.
+    const int code = (*new node(all, things, signals)).run();
     std::cout.flush();
     _exit(code);
   } catch (const std::exception& e) {

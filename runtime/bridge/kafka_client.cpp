@@ -8,11 +8,19 @@ namespace troupe::bridge::rdk {
 
 namespace {
 
+/// librdkafka's words without the value: it may be a secret.
+std::string without(std::string text, const std::string& value) {
+  for (auto at = text.find(value); !value.empty() && at != std::string::npos;
+       at = text.find(value, at + 3))
+    text.replace(at, value.size(), "***");
+  return text;
+}
+
 void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
   std::array<char, 512> reason{};
   if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), reason.data(), reason.size()) !=
       RD_KAFKA_CONF_OK)
-    throw bad_kafka_setting(name + " = \"" + value + "\": " + reason.data());
+    throw bad_kafka_setting(name + ": " + without(reason.data(), value));
 }
 
 bool means_unreachable(int code) {

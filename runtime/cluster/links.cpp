@@ -133,6 +133,7 @@ link_listener::~link_listener() {
   ::shutdown(socket_, SHUT_RDWR);
   thread_.join();
   ::close(socket_);
+  while (greetings_ > 0) std::this_thread::sleep_for(1ms);  // Each ends with its hello's limit.
 }
 
 void link_listener::accept_all() {
@@ -143,6 +144,20 @@ void link_listener::accept_all() {
     else if (!stopping_ && errno != EINTR)
       std::this_thread::sleep_for(50ms);  // Out of descriptors: others may close some.
   }
+}
+
+/// A silent peer holds nobody up; so many of them at once are turned away.
+void link_listener::greet(int socket) {
+  constexpr int greetings_max = 64;
+  if (greetings_ >= greetings_max) {
+    ::close(socket);
+    return log::warn("cluster", "link_refused", {{"reason", "too many connections at once"}});
+  }
+  ++greetings_;
+  std::thread([this, socket] {
+    welcome(socket);
+    --greetings_;
+  }).detach();
 }
 
 void link_listener::welcome(int socket) {

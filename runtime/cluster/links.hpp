@@ -32,6 +32,7 @@ class link_listener {
 
  private:
   void accept_all();
+  void greet(int socket);
   void welcome(int socket);
 
   caf::actor_system& system_;
@@ -40,6 +41,7 @@ class link_listener {
   int socket_ = -1;
   std::uint16_t port_ = 0;
   std::atomic<bool> stopping_{false};
+  std::atomic<int> greetings_{0};  // Threads that wait for a hello.
   std::thread thread_;
 };
 

@@ -1,5 +1,6 @@
 #include "runtime/codec/text.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
@@ -37,6 +38,13 @@ bool is_utf8(std::string_view bytes) {
   return true;
 }
 
+bool is_name(std::string_view text) {
+  constexpr std::size_t name_bytes_max = 256;
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  return !text.empty() && text.size() <= name_bytes_max && is_utf8(text) &&
+         std::none_of(text.begin(), text.end(), control);
+}
+
 std::string base64(std::string_view bytes) {
   static constexpr char alphabet[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -58,7 +66,7 @@ std::string dead_letter_json(const dead_letter& letter) {
                       {"partition", letter.partition},
                       {"offset", letter.offset},
                       {"reason", letter.reason},
-                      {"detail", utf8_or_empty(letter.detail)},
+                      {"detail", storable_or_empty(letter.detail)},
                       {"time", to_micros(letter.at)}};
   const auto put = [&](const std::string& name, std::string_view bytes) {
     if (is_utf8(bytes))

@@ -8,10 +8,13 @@
 namespace troupe {
 
 bool is_utf8(std::string_view bytes);
-/// The text itself, or nothing when it is not UTF-8.
-inline std::string_view utf8_or_empty(std::string_view bytes) {
-  return is_utf8(bytes) ? bytes : std::string_view{};
+/// The text itself, or nothing when PostgreSQL could not store it as text: not UTF-8, or with a
+/// NUL.
+inline std::string_view storable_or_empty(std::string_view bytes) {
+  return is_utf8(bytes) && bytes.find('\0') == std::string_view::npos ? bytes : std::string_view{};
 }
+/// Fit to name an entity or a request: 1 to 256 bytes of UTF-8 without control characters.
+bool is_name(std::string_view text);
 /// Base64 (RFC 4648, section 4) with padding.
 std::string base64(std::string_view bytes);
 

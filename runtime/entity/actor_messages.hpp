@@ -74,10 +74,6 @@ struct channel_acknowledged {
 };
 
 // To the supervisor.
-struct shard_lives {
-  shard_id shard;
-  epoch era;
-};
 struct shard_failed {
   shard_id shard;
   shard_failure why;
@@ -90,7 +86,7 @@ struct shard_failed {
   X(absorb_events) X(handle_message) X(save_entity)                                       \
   X(message_handled) X(state_saved) X(output_waiting) X(entity_failed)                    \
   X(records_arrived) X(shard_call) X(wake_up) X(ask_entity) X(show_entity)                \
-  X(channel_message) X(channel_acknowledged) X(shard_lives) X(shard_failed)
+  X(channel_message) X(channel_acknowledged) X(shard_failed)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
 #define TROUPE_ADD(name) CAF_ADD_TYPE_ID(troupe, (troupe::name))

@@ -1,5 +1,7 @@
 #include "runtime/entity/command_decoder.hpp"
 
+#include "runtime/codec/text.hpp"
+
 namespace troupe {
 
 namespace {
@@ -20,12 +22,14 @@ class command_decoder final : public decoder {
       if (!json[name].is_string()) return sink.refuse(record, "bad_field", name);
     }
     auto to = parse_entity_id(json["to"].get_ref<const std::string&>());
-    if (to.kind.empty() || to.key.empty())
-      return sink.refuse(record, "bad_field", "to: must be kind/key");
+    if (!is_name(to.kind) || !is_name(to.key))
+      return sink.refuse(record, "bad_field", "to: must be kind/key, without control characters");
     if (to.key != record.key)
       return sink.refuse(record, "wrong_key", "the record's key must be the entity's key");
     const auto id = json.value("id", nlohmann::json(""));
-    if (!id.is_string()) return sink.refuse(record, "bad_field", "id: must be a string");
+    if (!id.is_string() ||
+        (!id.get_ref<const std::string&>().empty() && !is_name(id.get_ref<const std::string&>())))
+      return sink.refuse(record, "bad_field", "id: must be a text without control characters");
     message what{json["type"], json.value("body", nlohmann::json::object())};
     sink.deliver(record, std::move(to), std::move(what), id.get<std::string>());
   }

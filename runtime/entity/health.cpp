@@ -13,7 +13,11 @@ std::string problem_of(const status_board::entry& shard, time_point now, steady_
                        const health_limits& limits) {
   const auto& p = shard.now;
   if (!shard.stopped.empty()) return "given up: " + shard.stopped;
-  if (!p.live) return {};  // It is on its way; readiness says so.
+  if (!p.live)  // On its way, which readiness says; but not for ever.
+    return steady - shard.advanced <= limits.stalled_max
+               ? std::string{}
+               : "has not come to life for " + seconds_text(steady - shard.advanced) +
+                     (shard.last_failure.empty() ? "" : ": " + shard.last_failure);
   if (p.uncommitted_since != time_point{} && now - p.uncommitted_since > limits.uncommitted_max)
     return "oldest uncommitted input is " + seconds_text(now - p.uncommitted_since) + " old";
   if (p.undelivered_since != time_point{} && now - p.undelivered_since > limits.undelivered_max)

@@ -160,10 +160,11 @@ void shard_machine::on_committed(store::commit_outcome outcome) {
     static constexpr const char* names[] = {
         "", "another epoch owns the shard", "the connection was lost while committing",
         "the store is out of reach", "the store refused the content"};
-    return fail({outcome == fenced ? shard_failure::kind::fenced : shard_failure::kind::store,
-                 names[static_cast<std::size_t>(outcome)],
-                 {},
-                 {}});
+    // Content that the store refuses would be refused again: that counts as a defect.
+    const auto kind = outcome == fenced     ? shard_failure::kind::fenced
+                      : outcome == rejected ? shard_failure::kind::defect
+                                            : shard_failure::kind::store;
+    return fail({kind, names[static_cast<std::size_t>(outcome)], {}, {}});
   }
   auto done = std::move(*closing_);
   closing_.reset();

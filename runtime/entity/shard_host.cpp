@@ -190,8 +190,8 @@ void shard_host::wake_at(time_point when) {
   delayed_send(this, wait, wake_up{when});
 }
 
-void shard_host::live(epoch era) {
-  send(supervisor_, shard_lives{shard_, era});
+void shard_host::live(epoch) {
+  post_progress(true);
 }
 
 void shard_host::drained(epoch era) {

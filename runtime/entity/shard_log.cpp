@@ -126,7 +126,7 @@ void shard_machine::dead_letter(const std::string& source, std::int64_t place, s
   });
   auto& batch = log_plane ? log_open_ : open_;
   batch.records.push_back(
-      {std::string(dead_letter_topic), std::string(utf8_or_empty(key)),
+      {std::string(dead_letter_topic), std::string(storable_or_empty(key)),
        dead_letter_json({source, id_.value(), place, reason, detail, key, payload, world_.now()})});
   if (log_plane) output_waiting_ = true;
 }

@@ -169,7 +169,8 @@ void shard_machine::drain_further() {
 }
 
 void shard_machine::wake_when_needed() {
-  auto when = world_.now() + setup_.limits.checkpoint_interval;
+  constexpr std::chrono::milliseconds look_around_max{1000};  // Status, idle entities, resends.
+  auto when = world_.now() + std::min(setup_.limits.checkpoint_interval, look_around_max);
   if (const auto timer = timers_.next()) when = std::min(when, *timer);
   world_.wake_at(when);
 }

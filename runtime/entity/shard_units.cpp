@@ -24,6 +24,9 @@ void shard_machine::on_request(entity_id to, message what, std::string request, 
     return world_.answer(from, error_answer("shard_unavailable", "the shard is being recovered"));
   if (inbox_.size() >= setup_.limits.inbox_max)
     return world_.answer(from, error_answer("busy", "the shard's inbox is full"));
+  if (!is_name(to.key) || (!request.empty() && !is_name(request)))
+    return world_.answer(
+        from, error_answer("bad_request", "keys and ids are texts without control characters"));
   unit u;
   u.input = {"request", 0, request.empty() ? std::to_string(from.value()) : request};
   u.to = std::move(to);
@@ -38,6 +41,7 @@ void shard_machine::on_request(entity_id to, message what, std::string request, 
 void shard_machine::on_show(entity_id of, request_ref from) {
   if (phase_ != phase::live || draining_)
     return world_.answer(from, error_answer("shard_unavailable", "the shard is being recovered"));
+  if (!is_name(of.key)) return world_.answer(from, error_answer("unknown_entity", "not a key"));
   const auto* kind = find_kind(of.kind);
   if (kind == nullptr) return world_.answer(from, error_answer("unknown_kind", of.kind));
   const auto slot = resident(*kind, of);

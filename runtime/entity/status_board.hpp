@@ -19,7 +19,9 @@ class status_board {
     steady_time advanced{};  // When it last made progress, or had nothing to do.
   };
 
-  explicit status_board(std::uint32_t shards) : entries_(shards) {}
+  explicit status_board(std::uint32_t shards) : entries_(shards) {
+    for (auto& e : entries_) e.advanced = std::chrono::steady_clock::now();
+  }
 
   void post(shard_id shard, shard_progress progress, steady_time now) {
     const std::lock_guard lock(mutex_);

@@ -33,20 +33,18 @@ class shard_supervision {
   /// lease do not: they are retried for as long as it takes. State that cannot be used and a
   /// truncated log need an operator.
   verdict on_failure(const shard_failure& why, steady_time now);
-  /// The shard lived again.
-  void on_live() { attempts_ = 0; }
-
   /// Inputs that have failed too often.
   const std::vector<poison>& poisoned() const { return poisoned_; }
 
  private:
-  std::chrono::milliseconds next_backoff();
+  std::chrono::milliseconds next_backoff(steady_time now);
 
   const supervision_limits* limits_;
   std::deque<steady_time> restarts_;
   std::map<input_ref, std::size_t> failures_;
   std::vector<poison> poisoned_;
-  unsigned attempts_ = 0;
+  unsigned attempts_ = 0;  // In the current row of failures.
+  steady_time last_failure_{};
 };
 
 }  // namespace troupe

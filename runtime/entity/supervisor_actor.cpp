@@ -17,9 +17,6 @@ caf::behavior supervisor_actor::make_behavior() {
   set_down_handler([this](const caf::down_msg& m) { on_down(m); });
   for (auto& c : children_) start(c);
   return {
-      [this](const shard_lives& m) {
-        if (auto* c = find(m.shard)) c->rules.on_live();
-      },
       [this](const shard_failed& m) { on_failed(m); },
       [this](restart_atom, std::uint32_t shard) { on_restart(shard_id(shard)); },
       [this](lease_atom, bool valid) { on_lease(valid); },

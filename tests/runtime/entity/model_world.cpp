@@ -17,6 +17,7 @@ store::commit_outcome durable::apply(const store::commit_batch& batch) {
   }
   for (const auto& row : batch.outbox) {
     ensure(row.seq.value() == sequences[row.target].value() + 1, "sequences have no gaps");
+    ensure(row.key.find('\0') == std::string::npos, "PostgreSQL stores no NUL");
     sequences[row.target] = row.seq;
     outbox[row.target][row.seq] = row;
   }

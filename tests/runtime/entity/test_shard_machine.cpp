@@ -112,6 +112,44 @@ TEST_CASE("a checkpoint commits states, rows, records and the position together"
   CHECK(s.disk.outbox["topic:fifths"].empty());
 }
 
+TEST_CASE("a key that no table could hold goes to the dead letters and the shard goes on") {
+  shard_life s;
+  s.begin();
+  s.number(std::string("N\0L", 3), "what?");
+  s.number("a", "5");
+  s.settle();
+  CHECK(s.state({"tally", "a"})["sum"] == 5);
+  REQUIRE(s.disk.out["dead-letter"].size() == 1);
+  s.machine().on_request({"savings", std::string("x\0", 2)}, {"deposit", {{"amount", 5}}}, "",
+                         request_ref(1));
+  s.machine().on_request({"savings", "x"}, {"deposit", {{"amount", 5}}}, std::string("\0", 1),
+                         request_ref(2));
+  CHECK(s.world->replies.at(1)["error"] == "bad_request");
+  CHECK(s.world->replies.at(2)["error"] == "bad_request");
+}
+
+TEST_CASE("failures that come again and again end with an alert, pauses in between grow") {
+  const supervision_limits limits{5, 2, std::chrono::milliseconds(100),
+                                  std::chrono::milliseconds(1000)};
+  shard_supervision rules(limits);
+  steady_time now{};
+  std::vector<std::int64_t> pauses;
+  shard_supervision::verdict verdict;
+  for (int i = 0; i < 6; ++i, now += std::chrono::seconds(1)) {
+    verdict = rules.on_failure(
+        {shard_failure::kind::defect, "the store refused the content", {}, {}}, now);
+    pauses.push_back(verdict.after.count());
+  }
+  CHECK(!verdict.restart);
+  CHECK(verdict.alert.find("the store refused") != std::string::npos);
+  pauses.pop_back();
+  CHECK(pauses == std::vector<std::int64_t>{100, 200, 400, 800, 1000});
+  const auto store_away =
+      rules.on_failure({shard_failure::kind::store, "away", {}, {}}, now + std::chrono::hours(1));
+  CHECK(store_away.restart);
+  CHECK(store_away.after == std::chrono::milliseconds(100));
+}
+
 TEST_CASE("nothing leaves the shard before its commit is durable") {
   shard_life s;
   s.begin();
