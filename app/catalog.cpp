@@ -7,12 +7,17 @@
 
 namespace troupe::app {
 
-catalog make_catalog(const market::market_options& market) {
+catalog make_catalog(const settings& from) {
+  const auto& market = from.market;
+  const std::size_t bytes_max = from.cluster.ingress.record_bytes_max;
   catalog all;
   all.kinds.push_back(market::make_symbol_kind(market));
-  all.ingress.push_back({std::string(market::market_topic), std::string(market::symbol_kind),
-                         [market] { return std::make_unique<market::market_decoder>(market); }});
-  all.egress = {std::string(market::bars_topic), std::string(market::indicators_topic), std::string(dead_letter_topic)};
+  all.ingress.push_back(
+      {std::string(market::market_topic), std::string(market::symbol_kind), [market, bytes_max] {
+         return std::make_unique<market::market_decoder>(market, bytes_max);
+       }});
+  all.egress = {std::string(market::bars_topic), std::string(market::indicators_topic),
+                std::string(dead_letter_topic)};
   return all;
 }
 

@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "actors/market/market_options.hpp"
+#include "app/settings.hpp"
 #include "runtime/entity/ingress.hpp"
 #include "runtime/store/migration.hpp"
 
@@ -11,7 +11,7 @@ namespace troupe::app {
 
 /// Every kind, ingress topic and egress topic that a node hosts. Throws std::invalid_argument
 /// naming the option when the market options do not fit together.
-catalog make_catalog(const market::market_options& market);
+catalog make_catalog(const settings& all);
 
 /// Result tables of all domains.
 std::vector<const table_def*> result_tables();

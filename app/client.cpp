@@ -21,7 +21,8 @@ struct client::connection {
 
 client::client(const settings& of) : connection_(std::make_unique<connection>()) {
   try {
-    connection_->admin = cluster::dial(connection_->system, of.node.admin.host, of.node.admin.port, of.cluster.name, dial_limit);
+    connection_->admin = cluster::dial(connection_->system, of.node.admin.host, of.node.admin.port,
+                                       of.cluster.name, dial_limit);
   } catch (const cluster::link_error& e) {
     throw client_error(e.what());
   }

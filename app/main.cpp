@@ -10,7 +10,9 @@ int main(int argc, char** argv) {
   CLI::App app("Troupe: a distributed actor runtime for financial processing", "troupe");
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string(version));
-  app.footer("Begin with ./quickstart; docs/ explains the rest. `troupe COMMAND --help` explains a command.");
+  app.footer(
+      "Begin with ./quickstart; docs/ explains the rest. `troupe COMMAND --help` explains a "
+      "command.");
   int exit_code = 0;
   add_node_command(app, exit_code);
   add_status_commands(app, exit_code);
@@ -18,6 +20,8 @@ int main(int argc, char** argv) {
   add_quarantine_command(app, exit_code);
   troupe::add_config_command(app, exit_code, std::cout, troupe::market::indicator_violation);
   add_migrate_command(app, exit_code);
+  add_feed_command(app, exit_code);
+  add_generate_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

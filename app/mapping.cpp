@@ -11,6 +11,7 @@ store::postgres_store_options store_options(const settings& all, incarnation lif
   to.life = life;
   to.threads = all.cluster.postgres.connections;
   to.statement_timeout = all.cluster.postgres.statement_timeout;
+  to.connect_timeout = all.cluster.postgres.connect_timeout;
   return to;
 }
 
@@ -33,7 +34,8 @@ bridge::ingress_options bridge_ingress_options(const settings& all, const catalo
   return to;
 }
 
-bridge::egress_options bridge_egress_options(const settings& all, std::function<bool()> lease_valid) {
+bridge::egress_options bridge_egress_options(const settings& all,
+                                             std::function<bool()> lease_valid) {
   bridge::egress_options to;
   to.kafka = bridge_kafka_options(all);
   to.linger = all.cluster.egress.linger;
@@ -71,7 +73,8 @@ shard_limits limits_of(const cluster_options& o) {
 }
 
 supervision_limits supervision_of(const entity_options& o) {
-  return {o.restarts_per_minute_max, o.quarantine_after_restarts, o.restart_backoff, o.restart_backoff_max};
+  return {o.restarts_per_minute_max, o.quarantine_after_restarts, o.restart_backoff,
+          o.restart_backoff_max};
 }
 
 void ensure_topics(const catalog& things, const settings& all) {
@@ -79,17 +82,24 @@ void ensure_topics(const catalog& things, const settings& all) {
   const auto& kafka = all.cluster.kafka;
   bridge::topic_admin admin(bridge_kafka_options(all));
   std::vector<bridge::topic_spec> wanted;
-  const std::map<std::string, std::string> config{{"retention.ms", std::to_string(kafka.retention.count())}};
+  const std::map<std::string, std::string> config{
+      {"retention.ms", std::to_string(kafka.retention.count())}};
   const auto replication = static_cast<std::uint16_t>(kafka.replication_factor);
-  for (const auto& def : things.ingress) wanted.push_back({def.topic, all.cluster.shards, replication, config});
-  for (const auto& topic : things.egress) wanted.push_back({topic, all.cluster.shards, replication, config});
+  for (const auto& def : things.ingress)
+    wanted.push_back({def.topic, all.cluster.shards, replication, config});
+  for (const auto& topic : things.egress)
+    wanted.push_back({topic, all.cluster.shards, replication, config});
   std::string wrong;
   for (const auto& topic : wanted) {
     const auto has = admin.partitions(topic.name, wait);
     if (has && *has != all.cluster.shards)
-      wrong += "topic " + kafka.topic_prefix + topic.name + " has " + std::to_string(*has) + " partitions, the cluster has " +
-               std::to_string(all.cluster.shards) + " shards (set `shards` to the partition count before the cluster is made, or use another kafka.topic_prefix); ";
-    if (!has && !kafka.create_topics) wrong += "topic " + kafka.topic_prefix + topic.name + " is missing or out of reach and kafka.create_topics is false; ";
+      wrong += "topic " + kafka.topic_prefix + topic.name + " has " + std::to_string(*has) +
+               " partitions, the cluster has " + std::to_string(all.cluster.shards) +
+               " shards (set `shards` to the partition count before the cluster is made, or use "
+               "another kafka.topic_prefix); ";
+    if (!has && !kafka.create_topics)
+      wrong += "topic " + kafka.topic_prefix + topic.name +
+               " is missing or out of reach and kafka.create_topics is false; ";
   }
   if (!wrong.empty()) throw std::runtime_error(wrong.substr(0, wrong.size() - 2));
   const auto report = admin.ensure_topics(wanted, wait);

@@ -16,7 +16,8 @@ namespace troupe::app {
 store::postgres_store_options store_options(const settings& all, incarnation life);
 bridge::kafka_options bridge_kafka_options(const settings& all);
 bridge::ingress_options bridge_ingress_options(const settings& all, const catalog& things);
-bridge::egress_options bridge_egress_options(const settings& all, std::function<bool()> lease_valid);
+bridge::egress_options bridge_egress_options(const settings& all,
+                                             std::function<bool()> lease_valid);
 bridge::producer_options bridge_producer_options(const settings& all);
 cluster::lease_options keeper_options(const lease_options& o);
 shard_limits limits_of(const cluster_options& o);
@@ -27,8 +28,8 @@ struct kafka_unavailable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Creates the missing topics of the catalog. Throws std::runtime_error naming each whose partition count is not the
-/// shard count, kafka_unavailable when out of reach.
+/// Creates the missing topics of the catalog. Throws std::runtime_error naming each whose partition
+/// count is not the shard count, kafka_unavailable when out of reach.
 void ensure_topics(const catalog& things, const settings& all);
 
 }  // namespace troupe::app

@@ -62,7 +62,8 @@ class stop_signals {
   sigset_t set_{};
 };
 
-/// Everything that a running node consists of, in the order in which it is made; it goes the other way round.
+/// Everything that a running node consists of, in the order in which it is made; it goes the other
+/// way round.
 class node {
  public:
   node(const settings& all, const catalog& things, const stop_signals& signals)
@@ -82,8 +83,12 @@ class node {
     join();
     start_shards();
     log::info("node", "started",
-              {{"node", all_.node.id}, {"cluster", all_.cluster.name}, {"shards", all_.cluster.shards},
-               {"incarnation", life_}, {"admin", all_.node.admin.port}, {"http", all_.node.http.port}});
+              {{"node", all_.node.id},
+               {"cluster", all_.cluster.name},
+               {"shards", all_.cluster.shards},
+               {"incarnation", life_},
+               {"admin", all_.node.admin.port},
+               {"http", all_.node.http.port}});
     while (signals_.wait(1h) == 0) {
     }
     stop();
@@ -93,16 +98,23 @@ class node {
  private:
   /// Ports first: a second node with the same config stops here, before it can disturb the first.
   void listen() {
-    admin_environment_ = {&router_, [this](const entity_id& id) { return shard_of(id); }, [this] { return status_.status(); },
-                          [this] { return status_.health_json(); }, all_.cluster.entities.request_timeout};
+    admin_environment_ = {&router_, [this](const entity_id& id) { return shard_of(id); },
+                          [this] { return status_.status(); },
+                          [this] { return status_.health_json(); },
+                          all_.cluster.entities.request_timeout};
     admin_ = system_.spawn<admin_actor>(&admin_environment_);
-    links_ = std::make_unique<cluster::link_listener>(system_, all_.node.admin.host, all_.node.admin.port, all_.cluster.name, admin_);
+    links_ = std::make_unique<cluster::link_listener>(
+        system_, all_.node.admin.host, all_.node.admin.port, all_.cluster.name, admin_);
     http::routes routes;
     routes.get("/metrics", [this](const http::request&, const http::reply& reply) {
       reply({200, std::string(metrics::exposition_type), {}, metrics_.expose()});
     });
-    routes.get("/healthz", [this](const http::request&, const http::reply& reply) { answer_health(reply, &health_report::healthy); });
-    routes.get("/readyz", [this](const http::request&, const http::reply& reply) { answer_health(reply, &health_report::ready); });
+    routes.get("/healthz", [this](const http::request&, const http::reply& reply) {
+      answer_health(reply, &health_report::healthy);
+    });
+    routes.get("/readyz", [this](const http::request&, const http::reply& reply) {
+      answer_health(reply, &health_report::ready);
+    });
     http_ = std::make_unique<http::server>("node", std::move(routes), metrics_);
     http_->start(all_.node.http.host, all_.node.http.port);
   }
@@ -112,7 +124,9 @@ class node {
     reply(http::json(fine ? 200 : 503, status_.health_json().dump() + "\n"));
   }
 
-  shard_id shard_of(const entity_id& id) const { return shard_id(partition_of(id.key, all_.cluster.shards)); }
+  shard_id shard_of(const entity_id& id) const {
+    return shard_id(partition_of(id.key, all_.cluster.shards));
+  }
 
   /// Runs `step` until it succeeds; what is out of reach is tried again for a minute.
   template <class Step>
@@ -132,7 +146,8 @@ class node {
     constexpr int attempts_max = 60;
     if (attempt >= attempts_max) throw cannot_start(std::string(what) + " is out of reach: " + why);
     log::warn("node", "waiting", {{"for", what}, {"reason", why}});
-    if (signals_.wait(1s) != 0) throw cannot_start(std::string("stopped while waiting for ") + what);
+    if (signals_.wait(1s) != 0)
+      throw cannot_start(std::string("stopped while waiting for ") + what);
   }
 
   void prepare_store() {
@@ -141,8 +156,9 @@ class node {
       const auto wanted = all_migrations();
       const auto missing = store::missing_migrations(dsn, wanted);
       if (!missing.empty())
-        throw cannot_start("the database lacks " + std::to_string(missing.size()) + " migration(s), the first is " +
-                           missing.front() + ": run `troupe migrate` with the same --config");
+        throw cannot_start("the database lacks " + std::to_string(missing.size()) +
+                           " migration(s), the first is " + missing.front() +
+                           ": run `troupe migrate` with the same --config");
       store::claim_cluster(dsn, {all_.cluster.name, all_.cluster.shards});
     });
   }
@@ -152,7 +168,8 @@ class node {
   }
 
   void join() {
-    nodes_ = std::make_unique<store::node_store>(store::node_store::options{all_.cluster.postgres.dsn});
+    nodes_ =
+        std::make_unique<store::node_store>(store::node_store::options{all_.cluster.postgres.dsn});
     const auto ttl = all_.cluster.lease.ttl;
     const auto address = all_.node.admin.host + ':' + std::to_string(all_.node.admin.port);
     steady_time joined_at;
@@ -167,7 +184,10 @@ class node {
       caf::anon_send(supervisor_, lease_atom_v, false);
       if (!ended) return;
       superseded_ = true;
-      log::error("node", "superseded", {{"remedy", "another process runs with this node id, or the node was declared dead: give each its own id"}});
+      log::error("node", "superseded",
+                 {{"remedy",
+                   "another process runs with this node id, or the node was declared dead: give "
+                   "each its own id"}});
       stop_signals::raise();
     };
     on.regained = [this] {
@@ -185,8 +205,10 @@ class node {
       if (!problems.empty()) throw store::unavailable_error(problems.front());
     });
     ingress_ = std::make_unique<bridge::kafka_ingress>(bridge_ingress_options(all_, things_));
-    egress_ = std::make_unique<bridge::kafka_egress>(bridge_egress_options(all_, [this] { return lease_valid(); }));
-    environment_.setup = {things_, limits_of(all_.cluster), [this](const entity_id& id) { return shard_of(id); }};
+    egress_ = std::make_unique<bridge::kafka_egress>(
+        bridge_egress_options(all_, [this] { return lease_valid(); }));
+    environment_.setup = {things_, limits_of(all_.cluster),
+                          [this](const entity_id& id) { return shard_of(id); }};
     environment_.store = store_.get();
     environment_.ingress = ingress_.get();
     environment_.egress = egress_.get();
@@ -197,8 +219,10 @@ class node {
     environment_.router = &router_;
     std::vector<shard_id> shards;
     for (std::uint32_t i = 0; i < all_.cluster.shards; ++i) shards.emplace_back(i);
-    lease_ = std::make_unique<cluster::lease_keeper>(*nodes_, life_, joined_at_, keeper_options(all_.cluster.lease), lease_on_);
-    supervisor_ = system_.spawn<supervisor_actor>(&environment_, supervision_of(all_.cluster.entities), std::move(shards));
+    lease_ = std::make_unique<cluster::lease_keeper>(*nodes_, life_, joined_at_,
+                                                     keeper_options(all_.cluster.lease), lease_on_);
+    supervisor_ = system_.spawn<supervisor_actor>(
+        &environment_, supervision_of(all_.cluster.entities), std::move(shards));
   }
 
   bool lease_valid() const { return lease_ && lease_->valid(); }
@@ -209,7 +233,8 @@ class node {
     std::thread watchdog([this] {
       std::unique_lock lock(stopped_mutex_);
       if (!stopped_.wait_for(lock, 20s, [this] { return done_; })) {
-        log::warn("node", "stopped_hard", {{"reason", "it took too long; nothing is lost, the next start recovers"}});
+        log::warn("node", "stopped_hard",
+                  {{"reason", "it took too long; nothing is lost, the next start recovers"}});
         _exit(0);
       }
     });

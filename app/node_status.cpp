@@ -40,9 +40,11 @@ double node_status::rate(std::int64_t applied) {
   const auto now = clock_.steady();
   const std::lock_guard lock(mutex_);
   samples_.emplace_back(now, applied);
-  while (samples_.size() > 2 && now - samples_.front().first > std::chrono::seconds(3)) samples_.pop_front();
+  while (samples_.size() > 2 && now - samples_.front().first > std::chrono::seconds(3))
+    samples_.pop_front();
   const std::chrono::duration<double> span = now - samples_.front().first;
-  return span.count() <= 0 ? 0 : static_cast<double>(applied - samples_.front().second) / span.count();
+  return span.count() <= 0 ? 0
+                           : static_cast<double>(applied - samples_.front().second) / span.count();
 }
 
 json node_status::status() {
@@ -50,8 +52,10 @@ json node_status::status() {
   const auto t = add_up(shards);
   json stopped = json::array();
   for (std::size_t i = 0; i < shards.size(); ++i)
-    if (!shards[i].stopped.empty()) stopped.push_back({{"shard", i}, {"reason", shards[i].stopped}});
-  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(clock_.steady() - started_).count();
+    if (!shards[i].stopped.empty())
+      stopped.push_back({{"shard", i}, {"reason", shards[i].stopped}});
+  const auto uptime =
+      std::chrono::duration_cast<std::chrono::seconds>(clock_.steady() - started_).count();
   const auto per_second = rate(t.applied);
   const std::lock_guard lock(mutex_);
   return {{"node", who_.node},
@@ -59,7 +63,11 @@ json node_status::status() {
           {"version", who_.version},
           {"incarnation", life_.value()},
           {"uptime_s", uptime},
-          {"shards", {{"total", shards.size()}, {"live", t.live}, {"stopped", stopped}, {"restarts", t.restarts}}},
+          {"shards",
+           {{"total", shards.size()},
+            {"live", t.live},
+            {"stopped", stopped},
+            {"restarts", t.restarts}}},
           {"ingress",
            {{"records", t.applied},
             {"rate", per_second},
@@ -74,7 +82,9 @@ json node_status::status() {
           {"entities", t.entities}};
 }
 
-health_report node_status::health() const { return judge(board_.read(), clock_.now(), clock_.steady(), {}); }
+health_report node_status::health() const {
+  return judge(board_.read(), clock_.now(), clock_.steady(), {});
+}
 
 json node_status::health_json() const {
   const auto report = health();
@@ -83,26 +93,35 @@ json node_status::health_json() const {
 
 void node_status::watch(metrics::registry& metrics) {
   using pick = std::function<double(const totals&)>;
-  const auto read = [this](pick value) { return [this, value] { return value(add_up(board_.read())); }; };
+  const auto read = [this](pick value) {
+    return [this, value] { return value(add_up(board_.read())); };
+  };
   const auto counter = [&](std::string_view name, std::string_view help, pick value) {
     watches_.push_back(metrics.watch_counter(name, help, {}, read(std::move(value))));
   };
   const auto gauge = [&](std::string_view name, std::string_view help, pick value) {
     watches_.push_back(metrics.watch_gauge(name, help, {}, read(std::move(value))));
   };
-  const auto of = [](auto member) { return [member](const totals& t) { return static_cast<double>(t.*member); }; };
+  const auto of = [](auto member) {
+    return [member](const totals& t) { return static_cast<double>(t.*member); };
+  };
   counter("troupe_ingress_records_total", "Records applied.", of(&totals::applied));
-  counter("troupe_ingress_missing_total", "Records that the log lost before they were read.", of(&totals::missing));
-  gauge("troupe_ingress_lag_records", "Records in the log that have not been applied yet.", of(&totals::lag));
-  gauge("troupe_entity_uncommitted_records", "Records applied but not yet committed.", of(&totals::uncommitted));
+  counter("troupe_ingress_missing_total", "Records that the log lost before they were read.",
+          of(&totals::missing));
+  gauge("troupe_ingress_lag_records", "Records in the log that have not been applied yet.",
+        of(&totals::lag));
+  gauge("troupe_entity_uncommitted_records", "Records applied but not yet committed.",
+        of(&totals::uncommitted));
   counter("troupe_entity_commits_total", "Commits of all shards.", of(&totals::commits));
   counter("troupe_entity_units_total", "Units that ended.", of(&totals::units));
   counter("troupe_entity_restarts_total", "Restarts of shards.", of(&totals::restarts));
-  counter("troupe_entity_dead_letters_total", "Inputs sent to the dead-letter topic.", of(&totals::dead_letters));
+  counter("troupe_entity_dead_letters_total", "Inputs sent to the dead-letter topic.",
+          of(&totals::dead_letters));
   gauge("troupe_entity_resident_entities", "Entities in memory.", of(&totals::entities));
   gauge("troupe_entity_live_shards", "Shards that take work.", of(&totals::live));
   gauge("troupe_entity_inbox_messages", "Inputs that wait for their turn.", of(&totals::inbox));
-  gauge("troupe_egress_undelivered_messages", "Outbox messages not yet acknowledged.", of(&totals::undelivered));
+  gauge("troupe_egress_undelivered_messages", "Outbox messages not yet acknowledged.",
+        of(&totals::undelivered));
   counter("troupe_entity_rows_total", "Result rows committed.", [](const totals& t) {
     double sum = 0;
     for (const auto& [table, n] : t.rows) sum += static_cast<double>(n);

@@ -22,17 +22,19 @@ class node_status {
   node_status(identity who, const status_board& board, metrics::registry& metrics);
 
   void joined(incarnation life);
-  /// `{"node": ..., "shards": {"total", "live", "stopped": [...]}, "ingress": {"records", "rate", "lag",
-  /// "uncommitted"}, "commits", "units", "rows": {table: n}, "dead_letters", "undelivered", "entities"}`.
-  /// Counts are since this process began; rate is records a second over the last seconds.
+  /// `{"node": ..., "shards": {"total", "live", "stopped": [...]}, "ingress": {"records", "rate",
+  /// "lag", "uncommitted"}, "commits", "units", "rows": {table: n}, "dead_letters", "undelivered",
+  /// "entities"}`. Counts are since this process began; rate is records a second over the last
+  /// seconds.
   nlohmann::json status();
   health_report health() const;
   nlohmann::json health_json() const;
 
  private:
   struct totals {
-    std::int64_t live = 0, applied = 0, lag = 0, uncommitted = 0, commits = 0, units = 0, dead_letters = 0, missing = 0,
-                 undelivered = 0, entities = 0, restarts = 0, inbox = 0;
+    std::int64_t live = 0, applied = 0, lag = 0, uncommitted = 0, commits = 0, units = 0,
+                 dead_letters = 0, missing = 0, undelivered = 0, entities = 0, restarts = 0,
+                 inbox = 0;
     std::map<std::string, std::int64_t> rows;
   };
   static totals add_up(const std::vector<status_board::entry>& shards);

@@ -18,7 +18,7 @@ namespace troupe::market {
 /// field in the order of docs/market-data.md decides between the last four.
 enum class decode_refusal : std::uint8_t {
   none = 0,
-  record_too_large = 1,  // More than `record_bytes_max` bytes.
+  record_too_large = 1,  // More bytes than a record may have.
   malformed_json = 2,    // Not one JSON object in UTF-8.
   unknown_type = 3,      // Neither encoding has it; detail: the type as given.
   symbol_invalid = 4,    // Not 1 to 32 printable characters.
@@ -33,7 +33,7 @@ enum class decode_refusal : std::uint8_t {
 };
 std::string_view name_of(decode_refusal r);
 
-inline constexpr std::size_t record_bytes_max = 65'536;
+inline constexpr std::size_t record_bytes_max = 1'048'576;  // Unless the operator says otherwise.
 inline constexpr std::size_t symbol_chars_max = 32;
 
 /// What one record came to; `detail` lives until the next record.
@@ -46,7 +46,8 @@ struct decode_result {
 /// throws on input.
 class record_reader {
  public:
-  explicit record_reader(const market_options& limits) : limits_(limits) {}
+  explicit record_reader(const market_options& limits, std::size_t bytes_max = record_bytes_max)
+      : limits_(limits), bytes_max_(bytes_max) {}
 
   /// On success `event` is complete except for `detail`, and `extra` holds the long part of a bar
   /// or ticker.
@@ -57,6 +58,7 @@ class record_reader {
   decode_result read_binance(const record_view& record, market_event& event, ohlcv& extra) const;
 
   market_options limits_;
+  std::size_t bytes_max_;
   frame_reader frames_;
   json_frame frame_;
 };
@@ -65,7 +67,8 @@ class record_reader {
 /// record's key, as written there, because the key is what chose the partition.
 class market_decoder final : public decoder {
  public:
-  explicit market_decoder(const market_options& limits) : reader_(limits) {}
+  explicit market_decoder(const market_options& limits, std::size_t bytes_max = record_bytes_max)
+      : reader_(limits, bytes_max) {}
 
   void decode(std::span<const record_view> records, decoder_sink& sink) override;
 

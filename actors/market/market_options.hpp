@@ -12,7 +12,7 @@ namespace troupe::market {
 /// What operators choose about market data. Identical on every node: results depend on it.
 struct market_options {
   /// Bar periods: any of 1s 1m 5m 15m 1h 1d. Each costs memory and rows a symbol.
-  std::vector<std::string> periods{"1m"};
+  std::vector<std::string> periods{"1m", "1d"};
   /// Indicators computed on every closed bar of every period, e.g. `sma(20)`, `macd(12,26,9)`,
   /// `rsi(14)`.
   std::vector<std::string> indicators{"sma(20)",      "ema(20)", "rsi(14)",       "macd(12,26,9)",

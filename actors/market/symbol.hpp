@@ -88,8 +88,7 @@ struct ticker_state {
 enum class bar_source : std::uint8_t { none = 0, trades = 1, bars = 2 };
 
 struct period_state {
-  period_state(period p, const indicator_plan& plan)
-      : length(p), indicators(plan) {}
+  period_state(period p, const indicator_plan& plan) : length(p), indicators(plan) {}
 
   period length;
   bar_source source = bar_source::none;

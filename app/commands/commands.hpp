@@ -4,9 +4,11 @@
 
 namespace troupe::app {
 
-/// Exit codes of every command: 0 done, 1 refused or failed (standard error says why), 2 wrong usage.
+/// Exit codes of every command: 0 done, 1 refused or failed (standard error says why), 2 wrong
+/// usage, 130 stopped by Ctrl-C with everything in order.
 inline constexpr int exit_failed = 1;
 inline constexpr int exit_usage = 2;
+inline constexpr int exit_interrupted = 130;
 
 // Each adds one subcommand, whose run leaves its exit code in `exit_code`.
 void add_node_command(CLI::App& app, int& exit_code);
@@ -14,6 +16,8 @@ void add_status_commands(CLI::App& app, int& exit_code);
 void add_symbol_command(CLI::App& app, int& exit_code);
 void add_quarantine_command(CLI::App& app, int& exit_code);
 void add_migrate_command(CLI::App& app, int& exit_code);
+void add_feed_command(CLI::App& app, int& exit_code);
+void add_generate_command(CLI::App& app, int& exit_code);
 
 /// The option `--config` of a command that talks to a running node or to its services.
 CLI::Option* add_config_option(CLI::App& command, std::string& file);

@@ -25,7 +25,9 @@ int migrate(const options& o) {
     return 0;
   }
   for (const auto& name : applied) std::cout << "applied " << name << '\n';
-  std::cout << (applied.empty() ? "the database is up to date, " : "the database is now up to date, ") << wanted.size() << " migrations\n";
+  std::cout << (applied.empty() ? "the database is up to date, "
+                                : "the database is now up to date, ")
+            << wanted.size() << " migrations\n";
   return 0;
 }
 
@@ -33,7 +35,8 @@ int migrate(const options& o) {
 
 void add_migrate_command(CLI::App& app, int& exit_code) {
   static options o;
-  auto* command = app.add_subcommand("migrate", "Brings the database's tables and views up to date; safe to repeat");
+  auto* command = app.add_subcommand(
+      "migrate", "Brings the database's tables and views up to date; safe to repeat");
   add_config_option(*command, o.file);
   command->add_flag("--json", o.as_json, "One JSON object");
   command->callback([&exit_code] { exit_code = guarded("migrate", [] { return migrate(o); }); });

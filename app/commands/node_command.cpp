@@ -8,7 +8,8 @@
 namespace troupe::app {
 
 CLI::Option* add_config_option(CLI::App& command, std::string& file) {
-  return command.add_option("-c,--config", file, "The node's config file; it names the cluster's")->capture_default_str();
+  return command.add_option("-c,--config", file, "The node's config file; it names the cluster's")
+      ->capture_default_str();
 }
 
 int guarded(const char* command, const std::function<int()>& work) {
@@ -33,16 +34,19 @@ int run(const std::string& file) {
   const auto all = load_settings(file);
   if (!all) return exit_failed;
   set_log(all->node.log);
-  run_node(*all, make_catalog(all->market));
+  run_node(*all, make_catalog(*all));
 }
 
 }  // namespace
 
 void add_node_command(CLI::App& app, int& exit_code) {
-  auto* command = app.add_subcommand("node", "Runs a node until SIGINT or SIGTERM, which let its shards drain");
+  auto* command =
+      app.add_subcommand("node", "Runs a node until SIGINT or SIGTERM, which let its shards drain");
   static std::string file = "config/local/node-1.json";
   add_config_option(*command, file);
-  command->footer("Example: troupe node --config config/local/node-1.json\nNeeds a migrated database (troupe migrate) and Kafka.");
+  command->footer(
+      "Example: troupe node --config config/local/node-1.json\nNeeds a migrated database (troupe "
+      "migrate) and Kafka.");
   command->callback([&exit_code] { exit_code = guarded("node", [] { return run(file); }); });
 }
 

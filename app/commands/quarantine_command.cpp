@@ -21,11 +21,15 @@ struct options {
 };
 
 json to_json(const store::quarantine_status& q) {
-  return {{"id", q.id}, {"shard", q.shard.value()}, {"entity", to_string(q.entity)}, {"source", q.source}, {"place", q.place},
-          {"key", q.key}, {"input", q.input}, {"reason", q.reason}, {"state", store::to_string(q.state)}, {"at", to_micros(q.at)}};
+  return {{"id", q.id},           {"shard", q.shard.value()}, {"entity", to_string(q.entity)},
+          {"source", q.source},   {"place", q.place},         {"key", q.key},
+          {"input", q.input},     {"reason", q.reason},       {"state", store::to_string(q.state)},
+          {"at", to_micros(q.at)}};
 }
 
-std::string dump(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string dump(const json& j) {
+  return j.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 settings load(const options& o) {
   auto all = load_settings(o.file);
@@ -36,7 +40,8 @@ settings load(const options& o) {
 int list(const options& o) {
   store::status_reader reader(load(o).cluster.postgres.dsn);
   constexpr int rows_max = 1000;
-  const auto rows = reader.quarantine(o.all ? std::nullopt : std::optional(quarantine_state::held), rows_max);
+  const auto rows =
+      reader.quarantine(o.all ? std::nullopt : std::optional(quarantine_state::held), rows_max);
   json array = json::array();
   for (const auto& q : rows) array.push_back(to_json(q));
   if (o.as_json) {
@@ -44,8 +49,9 @@ int list(const options& o) {
     return 0;
   }
   for (const auto& q : rows)
-    std::cout << q.id << "  " << store::to_string(q.state) << "  " << to_string(q.entity) << "  " << q.source << '@' << q.place
-              << "  " << q.reason << "\n    " << q.input.substr(0, 200) << '\n';
+    std::cout << q.id << "  " << store::to_string(q.state) << "  " << to_string(q.entity) << "  "
+              << q.source << '@' << q.place << "  " << q.reason << "\n    "
+              << q.input.substr(0, 200) << '\n';
   if (rows.empty()) std::cout << "nothing is quarantined\n";
   return 0;
 }
@@ -55,13 +61,16 @@ std::vector<store::quarantine_status> chosen(store::status_reader& reader, const
   constexpr int rows_max = 100'000;
   auto rows = reader.quarantine(quarantine_state::held, rows_max);
   if (!o.all) std::erase_if(rows, [&](const auto& q) { return q.id != o.id; });
-  if (rows.empty() && !o.all) throw client_error("no held entry has id " + std::to_string(o.id) + " (see troupe quarantine list)");
+  if (rows.empty() && !o.all)
+    throw client_error("no held entry has id " + std::to_string(o.id) +
+                       " (see troupe quarantine list)");
   return rows;
 }
 
-/// Puts the input back where it came from: a record to the end of its partition, anything else to its entity, under a
-/// request id of its own, so that repeating the retry has no second effect.
-void retry_one(const store::quarantine_status& q, const settings& all, bridge::kafka_producer& producer, client& node) {
+/// Puts the input back where it came from: a record to the end of its partition, anything else to
+/// its entity, under a request id of its own, so that repeating the retry has no second effect.
+void retry_one(const store::quarantine_status& q, const settings& all,
+               bridge::kafka_producer& producer, client& node) {
   if (q.source != "timer" && q.source != "request" && !q.source.starts_with("shard:")) {
     producer.send(q.source, {q.key, q.input, std::nullopt, q.shard.value()});
     if (!producer.flush(all.cluster.egress.message_timeout) || producer.figures().failed > 0)
@@ -69,9 +78,13 @@ void retry_one(const store::quarantine_status& q, const settings& all, bridge::k
     return;
   }
   const auto input = json::parse(q.input);
-  const auto answer = node.ask({{"verb", "ask"}, {"entity", input.at("to")}, {"type", input.at("type")},
-                                {"body", input.at("body")}, {"id", "quarantine:" + std::to_string(q.id)}});
-  if (answer.contains("error")) throw client_error("entry " + std::to_string(q.id) + ": " + answer.dump());
+  const auto answer = node.ask({{"verb", "ask"},
+                                {"entity", input.at("to")},
+                                {"type", input.at("type")},
+                                {"body", input.at("body")},
+                                {"id", "quarantine:" + std::to_string(q.id)}});
+  if (answer.contains("error"))
+    throw client_error("entry " + std::to_string(q.id) + ": " + answer.dump());
 }
 
 int retry(const options& o) {
@@ -84,7 +97,8 @@ int retry(const options& o) {
     retry_one(q, all, producer, node);
     if (reader.mark_quarantine(q.id, quarantine_state::retried)) ++done;
   }
-  std::cout << (o.as_json ? json{{"retried", done}}.dump() : std::to_string(done) + " retried") << '\n';
+  std::cout << (o.as_json ? json{{"retried", done}}.dump() : std::to_string(done) + " retried")
+            << '\n';
   return 0;
 }
 
@@ -93,7 +107,8 @@ int purge(const options& o) {
   std::size_t done = 0;
   for (const auto& q : chosen(reader, o))
     if (reader.mark_quarantine(q.id, quarantine_state::purged)) ++done;
-  std::cout << (o.as_json ? json{{"purged", done}}.dump() : std::to_string(done) + " purged") << '\n';
+  std::cout << (o.as_json ? json{{"purged", done}}.dump() : std::to_string(done) + " purged")
+            << '\n';
   return 0;
 }
 
@@ -101,11 +116,14 @@ int purge(const options& o) {
 
 void add_quarantine_command(CLI::App& app, int& exit_code) {
   static options o;
-  auto* command = app.add_subcommand("quarantine", "Inputs that were set aside because an entity failed on them again and again");
+  auto* command = app.add_subcommand(
+      "quarantine", "Inputs that were set aside because an entity failed on them again and again");
   command->require_subcommand(1);
   auto* listing = command->add_subcommand("list", "What is held, with the reason and the input");
-  auto* again = command->add_subcommand("retry", "Gives held inputs to their entities once more (after the cause is mended)");
-  auto* away = command->add_subcommand("purge", "Drops held inputs for good; their rows stay, marked purged");
+  auto* again = command->add_subcommand(
+      "retry", "Gives held inputs to their entities once more (after the cause is mended)");
+  auto* away = command->add_subcommand(
+      "purge", "Drops held inputs for good; their rows stay, marked purged");
   listing->add_flag("--all", o.all, "Retried and purged ones too");
   for (auto* c : {again, away}) {
     auto* id = c->add_option("id", o.id, "The entry's number");
@@ -116,9 +134,12 @@ void add_quarantine_command(CLI::App& app, int& exit_code) {
     add_config_option(*c, o.file);
     c->add_flag("--json", o.as_json, "JSON instead of text");
   }
-  listing->callback([&exit_code] { exit_code = guarded("quarantine list", [] { return list(o); }); });
-  again->callback([&exit_code] { exit_code = guarded("quarantine retry", [] { return retry(o); }); });
-  away->callback([&exit_code] { exit_code = guarded("quarantine purge", [] { return purge(o); }); });
+  listing->callback(
+      [&exit_code] { exit_code = guarded("quarantine list", [] { return list(o); }); });
+  again->callback(
+      [&exit_code] { exit_code = guarded("quarantine retry", [] { return retry(o); }); });
+  away->callback(
+      [&exit_code] { exit_code = guarded("quarantine purge", [] { return purge(o); }); });
 }
 
 }  // namespace troupe::app

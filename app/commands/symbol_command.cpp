@@ -30,12 +30,20 @@ int list(const options& o) {
     std::cout << rows.dump() << '\n';
     return 0;
   }
-  std::cout << std::left << std::setw(18) << "symbol" << std::right << std::setw(12) << "trades" << std::setw(20) << "volume"
-            << std::setw(16) << "last price" << std::setw(10) << "refused" << "  last time\n";
+  std::cout << std::left << std::setw(18) << "symbol" << std::right << std::setw(12) << "trades"
+            << std::setw(20) << "volume" << std::setw(16) << "last price" << std::setw(10)
+            << "refused"
+            << "  last time\n";
   for (const auto& row : rows) {
-    const auto text = [&](const char* name) { return row.at(name).is_null() ? std::string("-") : row.at(name).is_string() ? row.at(name).get<std::string>() : row.at(name).dump(); };
-    std::cout << std::left << std::setw(18) << text("symbol") << std::right << std::setw(12) << text("trades") << std::setw(20)
-              << text("volume") << std::setw(16) << text("last_price") << std::setw(10) << text("refused") << "  " << text("last_time") << '\n';
+    const auto text = [&](const char* name) {
+      return row.at(name).is_null()     ? std::string("-")
+             : row.at(name).is_string() ? row.at(name).get<std::string>()
+                                        : row.at(name).dump();
+    };
+    std::cout << std::left << std::setw(18) << text("symbol") << std::right << std::setw(12)
+              << text("trades") << std::setw(20) << text("volume") << std::setw(16)
+              << text("last_price") << std::setw(10) << text("refused") << "  " << text("last_time")
+              << '\n';
   }
   return 0;
 }
@@ -43,8 +51,11 @@ int list(const options& o) {
 int show(const options& o) {
   const auto answer = client(load(o)).ask({{"verb", "show"}, {"entity", "symbol/" + o.symbol}});
   if (answer.contains("error")) {
-    if (o.as_json) std::cout << answer.dump() << '\n';
-    else std::cerr << "troupe symbol show: " << answer.at("error").get<std::string>() << ": " << answer.value("detail", o.symbol) << '\n';
+    if (o.as_json)
+      std::cout << answer.dump() << '\n';
+    else
+      std::cerr << "troupe symbol show: " << answer.at("error").get<std::string>() << ": "
+                << answer.value("detail", o.symbol) << '\n';
     return exit_failed;
   }
   std::cout << (o.as_json ? answer.dump() : answer.dump(2)) << '\n';
@@ -55,10 +66,13 @@ int show(const options& o) {
 
 void add_symbol_command(CLI::App& app, int& exit_code) {
   static options o;
-  auto* command = app.add_subcommand("symbol", "Market symbols: the list from the database, one from its live actor");
+  auto* command = app.add_subcommand(
+      "symbol", "Market symbols: the list from the database, one from its live actor");
   command->require_subcommand(1);
-  auto* all = command->add_subcommand("list", "Every symbol with its trades, volume and last price, as last committed");
-  auto* one = command->add_subcommand("show", "The whole state of one symbol, committed, asked of its actor");
+  auto* all = command->add_subcommand(
+      "list", "Every symbol with its trades, volume and last price, as last committed");
+  auto* one = command->add_subcommand(
+      "show", "The whole state of one symbol, committed, asked of its actor");
   one->add_option("symbol", o.symbol, "As in the market data, for example SPY")->required();
   for (auto* c : {all, one}) {
     add_config_option(*c, o.file);

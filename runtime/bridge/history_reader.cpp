@@ -7,7 +7,7 @@
 #include "runtime/base/clock.hpp"
 #include "runtime/bridge/kafka_client.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 namespace {
 
@@ -250,4 +250,4 @@ std::optional<log_range> history_reader::range(const std::string& topic, std::ui
   return engine_->range(engine_->options().kafka_name(topic), partition, wait);
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

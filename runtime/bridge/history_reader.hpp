@@ -11,7 +11,7 @@
 #include "runtime/bridge/topic_admin.hpp"
 #include "runtime/entity/ingress.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// Records of a partition, in order.
 struct history_batch {
@@ -61,4 +61,4 @@ class history_reader {
   std::unique_ptr<engine> engine_;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge

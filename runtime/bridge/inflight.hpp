@@ -8,7 +8,7 @@
 #include "runtime/bridge/kafka_client.hpp"
 #include "runtime/bridge/wake_event.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// What has been handed over and not yet dropped, of one shard's partition or of all. `waiting` is
 /// set by the poller when it wants to know about the way down.
@@ -57,4 +57,4 @@ class counted_loan {
   std::int64_t bytes_ = 0;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -4,7 +4,7 @@
 
 #include "runtime/base/log.hpp"
 
-namespace troupe::rdk {
+namespace troupe::bridge::rdk {
 
 namespace {
 
@@ -109,9 +109,9 @@ std::string_view header_of(const rd_kafka_message_t& m, const char* name) {
   return {static_cast<const char*>(value), size};
 }
 
-}  // namespace troupe::rdk
+}  // namespace troupe::bridge::rdk
 
-namespace troupe {
+namespace troupe::bridge {
 
 std::vector<std::string> violations(const kafka_options& options) {
   std::vector<std::string> found;
@@ -125,4 +125,4 @@ std::vector<std::string> violations(const kafka_options& options) {
   return found;
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

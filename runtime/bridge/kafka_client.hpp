@@ -16,7 +16,7 @@
 #include "runtime/entity/ingress.hpp"
 
 /// What the bridge needs of librdkafka's C API, owned. Only for the sources of the bridge.
-namespace troupe::rdk {
+namespace troupe::bridge::rdk {
 
 template <auto Destroy>
 struct destroyer {
@@ -107,4 +107,4 @@ struct loan {
   std::vector<rd_kafka_message_t*> messages;
 };
 
-}  // namespace troupe::rdk
+}  // namespace troupe::bridge::rdk

@@ -12,7 +12,7 @@
 #include "runtime/bridge/kafka_client.hpp"
 #include "runtime/bridge/tail_reader.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 namespace {
 
@@ -383,4 +383,4 @@ void kafka_egress::close(shard_id shard) {
   engine_->close(shard);
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -5,7 +5,7 @@
 #include "runtime/bridge/kafka_options.hpp"
 #include "runtime/entity/ingress.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// The log on the way out, to Kafka: one idempotent producer for all shards of a node. Headers
 /// `shard`, `epoch` and `seq` are decimal text.
@@ -32,4 +32,4 @@ class kafka_egress final : public egress_port {
   std::unique_ptr<engine> engine_;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -4,7 +4,7 @@
 
 #include "runtime/bridge/ingress_poller.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 kafka_ingress::kafka_ingress(ingress_options options)
     : poller_(std::make_unique<ingress_poller>(std::move(options))) {}
@@ -30,4 +30,4 @@ std::int64_t kafka_ingress::inflight() const {
   return poller_->inflight();
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

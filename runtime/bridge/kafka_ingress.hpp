@@ -5,7 +5,7 @@
 #include "runtime/bridge/kafka_options.hpp"
 #include "runtime/entity/ingress.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 class ingress_poller;
 
@@ -38,4 +38,4 @@ class kafka_ingress final : public ingress_port {
   std::unique_ptr<ingress_poller> poller_;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// A setting that the Kafka client does not take: says which, its value and why.
 struct bad_kafka_setting : std::invalid_argument {
@@ -86,4 +86,4 @@ struct producer_options {
   std::uint32_t queue_records_max = 100'000;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge

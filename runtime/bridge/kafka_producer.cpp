@@ -9,7 +9,7 @@
 #include "runtime/base/clock.hpp"
 #include "runtime/bridge/kafka_client.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 namespace {
 
@@ -178,4 +178,4 @@ producer_figures kafka_producer::figures() const {
   return engine_->figures();
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

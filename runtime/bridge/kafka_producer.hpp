@@ -10,7 +10,7 @@
 
 #include "runtime/bridge/kafka_options.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// A record to send; everything is copied.
 struct outgoing_record {
@@ -70,4 +70,4 @@ class kafka_producer {
   std::unique_ptr<engine> engine_;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -1,6 +1,6 @@
 #include "runtime/bridge/sequence_tail.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 namespace {
 
@@ -31,4 +31,4 @@ sequence_tail read_tail(std::span<const std::int64_t> seqs, bool whole, std::siz
   return {last, certain};
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// What the end of a shard's egress partition says.
 struct sequence_tail {
@@ -21,4 +21,4 @@ struct sequence_tail {
 /// rule decides.
 sequence_tail read_tail(std::span<const std::int64_t> seqs, bool whole, std::size_t inflight_max);
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -15,7 +15,7 @@
 #include "runtime/bridge/sequence_tail.hpp"
 #include "runtime/bridge/wake_event.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 namespace {
 
@@ -277,4 +277,4 @@ void tail_reader::cancel(shard_id shard) {
   worker_->post([w = worker_.get(), shard] { w->cancel(shard); });
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -10,7 +10,7 @@
 #include "runtime/base/ids.hpp"
 #include "runtime/bridge/kafka_options.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// Reads the ends of egress partitions: which sequence of a shard is out. One consumer and one
 /// thread for all shards, whose partitions are read side by side. Tries until it knows.
@@ -31,4 +31,4 @@ class tail_reader {
   std::unique_ptr<worker> worker_;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge

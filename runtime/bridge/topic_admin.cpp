@@ -7,7 +7,7 @@
 #include "runtime/base/log.hpp"
 #include "runtime/bridge/kafka_client.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 namespace {
 
@@ -245,4 +245,4 @@ std::optional<log_range> topic_admin::range(const std::string& topic, std::uint3
   return all.back();
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -11,7 +11,7 @@
 #include "runtime/base/ids.hpp"
 #include "runtime/bridge/kafka_options.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 struct topic_spec {
   std::string name;  // Without the prefix.
@@ -61,4 +61,4 @@ class topic_admin {
   std::unique_ptr<connection> connection_;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge

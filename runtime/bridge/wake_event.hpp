@@ -8,7 +8,7 @@
 
 #include "runtime/base/ensure.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// Wakes one thread that waits in `wait`. A signal before the wait is not lost.
 class wake_event {
@@ -38,4 +38,4 @@ class wake_event {
   int fd_;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -85,11 +85,12 @@ struct shard_failed {
 
 }  // namespace troupe
 
-#define TROUPE_LOCAL_MESSAGES(X)                                                                \
-  X(absorb_events)                                                                              \
-  X(handle_message) X(save_entity) X(message_handled) X(state_saved) X(output_waiting)          \
-      X(entity_failed) X(records_arrived) X(shard_call) X(wake_up) X(ask_entity) X(show_entity) \
-          X(channel_message) X(channel_acknowledged) X(shard_lives) X(shard_failed)
+// clang-format off
+#define TROUPE_LOCAL_MESSAGES(X)                                                          \
+  X(absorb_events) X(handle_message) X(save_entity)                                       \
+  X(message_handled) X(state_saved) X(output_waiting) X(entity_failed)                    \
+  X(records_arrived) X(shard_call) X(wake_up) X(ask_entity) X(show_entity)                \
+  X(channel_message) X(channel_acknowledged) X(shard_lives) X(shard_failed)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
 #define TROUPE_ADD(name) CAF_ADD_TYPE_ID(troupe, (troupe::name))
@@ -103,3 +104,4 @@ CAF_END_TYPE_ID_BLOCK(troupe)
 #define TROUPE_UNSAFE(name) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::name)
 TROUPE_LOCAL_MESSAGES(TROUPE_UNSAFE)
 #undef TROUPE_UNSAFE
+// clang-format on

@@ -76,8 +76,8 @@ class effects {
   /// This message changed nothing: a read. Without it the state is saved with the unit.
   void unchanged() { read_only = true; }
 
-  /// Rows or records wait to go out.
-  bool has_output() const { return !records.empty() || !blocks.empty(); }
+  /// Records wait to go out; rows alone can wait for the next checkpoint.
+  bool has_output() const { return !records.empty(); }
 
   std::vector<told> tells;
   std::vector<published> records;

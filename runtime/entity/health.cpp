@@ -19,14 +19,15 @@ std::string problem_of(const status_board::entry& shard, time_point now, steady_
   if (p.undelivered_since != time_point{} && now - p.undelivered_since > limits.undelivered_max)
     return "oldest undelivered message is " + seconds_text(now - p.undelivered_since) + " old";
   if (p.lag > 0 && steady - shard.advanced > limits.stalled_max)
-    return "has not advanced for " + seconds_text(steady - shard.advanced) + " with a lag of " + std::to_string(p.lag);
+    return "has not advanced for " + seconds_text(steady - shard.advanced) + " with a lag of " +
+           std::to_string(p.lag);
   return {};
 }
 
 }  // namespace
 
-health_report judge(const std::vector<status_board::entry>& shards, time_point now, steady_time steady,
-                    const health_limits& limits) {
+health_report judge(const std::vector<status_board::entry>& shards, time_point now,
+                    steady_time steady, const health_limits& limits) {
   health_report report;
   for (std::size_t i = 0; i < shards.size(); ++i) {
     report.ready = report.ready && shards[i].now.live;

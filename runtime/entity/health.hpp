@@ -24,7 +24,7 @@ struct health_report {
 };
 
 /// Judges what the hosts have posted. Pure.
-health_report judge(const std::vector<status_board::entry>& shards, time_point now, steady_time steady,
-                    const health_limits& limits);
+health_report judge(const std::vector<status_board::entry>& shards, time_point now,
+                    steady_time steady, const health_limits& limits);
 
 }  // namespace troupe

@@ -176,7 +176,8 @@ void shard_machine::on_committed(store::commit_outcome outcome) {
     world_.acknowledge_channel(source, seq);
   }
   outbox_.committed(std::move(done.outbox));
-  if (outbox_.undelivered() > 0 && undelivered_since_ == time_point{}) undelivered_since_ = world_.now();
+  if (outbox_.undelivered() > 0 && undelivered_since_ == time_point{})
+    undelivered_since_ = world_.now();
   hand_out();
   release_answers(done.content);
   hold_back_if_full();

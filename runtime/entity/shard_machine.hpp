@@ -206,9 +206,9 @@ class shard_machine {
   time_point last_checkpoint_{};
   time_point resend_at_{};
   shard_progress progress_;
-  time_point open_since_{};     // When the oldest record or unit came that is in no batch yet.
+  time_point open_since_{};         // When the oldest record or unit came that is in no batch yet.
   time_point undelivered_since_{};  // Since when messages wait without one being acknowledged.
-  time_point closing_since_{};  // The same for the closing batch.
+  time_point closing_since_{};      // The same for the closing batch.
 };
 
 }  // namespace troupe

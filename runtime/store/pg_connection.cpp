@@ -56,7 +56,7 @@ std::string server_options(const connection_options& o) {
 
 std::string composed(const connection_options& o) {
   const std::array<std::pair<std::string_view, std::string>, 7> settings{{
-      {"connect_timeout", "3"},
+      {"connect_timeout", std::to_string(o.connect_timeout.count())},
       {"keepalives_idle", "2"},
       {"keepalives_interval", "1"},
       {"keepalives_count", "3"},

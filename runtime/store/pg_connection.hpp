@@ -31,6 +31,7 @@ struct connection_options {
   bool keyed_plans = true;
   /// Data unacknowledged by the server's host for longer means the connection is lost.
   std::chrono::milliseconds tcp_user_timeout{3'000};
+  std::chrono::seconds connect_timeout{3};
 };
 
 /// `troupe:<node>:<incarnation>`.

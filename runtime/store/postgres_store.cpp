@@ -18,6 +18,7 @@ connection_options connection_of(const postgres_store_options& o) {
   c.application_name = application_name_of(o.node, o.life);
   c.statement_timeout = o.statement_timeout;
   c.tcp_user_timeout = o.tcp_user_timeout;
+  c.connect_timeout = o.connect_timeout;
   return c;
 }
 

@@ -21,6 +21,8 @@ struct postgres_store_options {
   std::chrono::milliseconds statement_timeout{10'000};
   /// Connection lost when sent data stays unacknowledged for so long.
   std::chrono::milliseconds tcp_user_timeout{3'000};
+  /// How long to wait for a connection before trying again.
+  std::chrono::seconds connect_timeout{3};
   /// Pauses between attempts to reconnect: doubled from the first to the longest.
   std::chrono::milliseconds reconnect_first{20};
   std::chrono::milliseconds reconnect_longest{500};

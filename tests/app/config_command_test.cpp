@@ -65,7 +65,7 @@ TEST_CASE("config reference prints JSON with comments") {
   const auto [exit_code, out] = run("config reference");
   CHECK(exit_code == 0);
   const auto parsed = nlohmann::json::parse(out, nullptr, true, true);
-  CHECK(parsed["cluster"]["market"]["periods"] == nlohmann::json::array({"1m"}));
+  CHECK(parsed["cluster"]["market"]["periods"] == nlohmann::json::array({"1m", "1d"}));
 }
 
 TEST_CASE("what is no command line is refused") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "actors/market/indicators/indicator_plan.hpp"
 #include "tests/runtime/options/round_trip.hpp"
 
 namespace troupe {
@@ -25,6 +26,13 @@ TEST_CASE("every market option reaches its own member") {
 TEST_CASE("every member has its option") {
   CHECK(testing::read_and_print<market::market_options>(json::object(), describe_market)
             .printed.size() == testing::members<market::market_options>());
+}
+
+TEST_CASE("the default indicators are indicators, and others are not") {
+  for (const auto& text : market::market_options{}.indicators)
+    CHECK_MESSAGE(market::indicator_violation(text).empty(), text);
+  for (const auto* text : {"", "smart", "sma(", "sma(0)", "sma(20", "sma(20,3)", "macd(12)"})
+    CHECK_MESSAGE(!market::indicator_violation(text).empty(), text);
 }
 
 TEST_CASE("market options") {

@@ -1,4 +1,5 @@
-// A node like any other, but for its symbols: now and then one throws in the middle of its events, as a defect would.
+// A node like any other, but for its symbols: now and then one throws in the middle of its events,
+// as a defect would.
 //   faulty_node --config FILE --throw-every N      every N-th batch of a process
 //   faulty_node --config FILE --throw-on OFFSET    always on the event of that offset
 #include <CLI/CLI.hpp>
@@ -20,7 +21,9 @@ class faulty_symbol final : public entity {
   explicit faulty_symbol(std::unique_ptr<entity> real) : real_(std::move(real)) {}
   void load(std::string_view state, int schema) override { real_->load(state, schema); }
   std::string save() const override { return real_->save(); }
-  void handle(const message& what, const context& where, effects& out) override { real_->handle(what, where, out); }
+  void handle(const message& what, const context& where, effects& out) override {
+    real_->handle(what, where, out);
+  }
   void absorb(const event_batch& events, std::size_t& done, effects& out) override {
     real_->absorb(events, done, out);
     if (throw_every > 0 && ++batches % throw_every == 0) {
@@ -50,8 +53,10 @@ int main(int argc, char** argv) {
   const auto all = app::load_settings(file);
   if (!all) return 1;
   log::set_file(all->node.log.file);
-  auto things = app::make_catalog(all->market);
+  auto things = app::make_catalog(*all);
   for (auto& kind : things.kinds)
-    kind.make = [make = kind.make](const entity_id& id) { return std::make_unique<faulty_symbol>(make(id)); };
+    kind.make = [make = kind.make](const entity_id& id) {
+      return std::make_unique<faulty_symbol>(make(id));
+    };
   app::run_node(*all, things);
 }

@@ -19,7 +19,8 @@ bridge::kafka_options kafka_of(const cluster_folder& folder) {
   return o;
 }
 
-std::vector<std::string> command_of(std::vector<std::string> program, const cluster_folder& folder) {
+std::vector<std::string> command_of(std::vector<std::string> program,
+                                    const cluster_folder& folder) {
   if (program.empty()) program = {troupe_binary(), "node"};
   program.insert(program.end(), {"--config", folder.node_config()});
   return program;
@@ -27,23 +28,26 @@ std::vector<std::string> command_of(std::vector<std::string> program, const clus
 
 /// The n-th record of a symbol: a trade, a quote, or now and then something that must be refused.
 std::string record_of(const std::string& symbol, int n) {
-  std::mt19937_64 random(static_cast<std::uint64_t>(n) * 1'000'003 + std::hash<std::string>{}(symbol) % 1000);
+  std::mt19937_64 random(static_cast<std::uint64_t>(n) * 1'000'003 +
+                         std::hash<std::string>{}(symbol) % 1000);
   const auto time = 1'700'000'000'000'000 + std::int64_t{n} * 250'000;
   const auto price = std::to_string(100 + random() % 20) + "." + std::to_string(10 + random() % 90);
   const auto head = "\",\"symbol\":\"" + symbol + "\",\"time\":" + std::to_string(time);
   if (n % 97 == 96) return "{\"type\":\"trade" + head + ",\"price\":\"-1\",\"size\":\"1\"}";
   if (n % 3 == 2)
-    return "{\"type\":\"quote" + head + ",\"bid\":\"" + price + "\",\"bid_size\":\"3\",\"ask\":\"130.5\",\"ask_size\":\"2\"}";
+    return "{\"type\":\"quote" + head + ",\"bid\":\"" + price +
+           "\",\"bid_size\":\"3\",\"ask\":\"130.5\",\"ask_size\":\"2\"}";
   const int id = n % 50 == 49 ? n - 5 : n;  // Some come again.
-  return "{\"type\":\"trade" + head + ",\"price\":\"" + price + "\",\"size\":\"" + std::to_string(1 + random() % 9) + "\",\"id\":" +
-         std::to_string(id) + "}";
+  return "{\"type\":\"trade" + head + ",\"price\":\"" + price + "\",\"size\":\"" +
+         std::to_string(1 + random() % 9) + "\",\"id\":" + std::to_string(id) + "}";
 }
 
 }  // namespace
 
 market_run::market_run(records what, std::vector<std::string> program)
     : what_(what),
-      folder_(R"("market": {"periods": ["1s", "1m", "5m"]}, "entities": {"restarts_per_minute_max": 1000})"),
+      folder_(
+          R"("market": {"periods": ["1s", "1m", "5m"]}, "entities": {"restarts_per_minute_max": 1000})"),
       node_(command_of(std::move(program), folder_)) {
   const auto migrated = run_troupe({"migrate", "--config", folder_.node_config()});
   if (migrated.exit_code != 0) throw std::runtime_error(migrated.output);
@@ -61,10 +65,12 @@ void market_run::send_part(double from, double to) {
       ++sent_;
     }
   if (!producer.flush(std::chrono::seconds(60)) || producer.figures().failed > 0)
-    throw std::runtime_error("the test's own records were not taken: " + producer.figures().last_error);
+    throw std::runtime_error("the test's own records were not taken: " +
+                             producer.figures().last_error);
 }
 
-market_outcome market_run::play(const std::function<void(double)>& disturb, std::chrono::seconds deadline) {
+market_outcome market_run::play(const std::function<void(double)>& disturb,
+                                std::chrono::seconds deadline) {
   node_.start();
   // The node makes the topics.
   bridge::history_reader log(kafka_of(folder_));
@@ -76,14 +82,16 @@ market_outcome market_run::play(const std::function<void(double)>& disturb, std:
     disturb(static_cast<double>(part + 1) / parts);
   }
   if (!node_.running()) node_.start();
-  wait_until("everything committed and delivered (" + folder_.log_file() + ")", deadline, [&] { return settled(); });
+  wait_until("everything committed and delivered (" + folder_.log_file() + ")", deadline,
+             [&] { return settled(); });
   return collect();
 }
 
 bool market_run::settled() {
   try {
     const auto& db = folder_.database();
-    return db.run("select coalesce(sum(next), 0) from position where topic = 'market'") == std::to_string(sent_) &&
+    return db.run("select coalesce(sum(next), 0) from position where topic = 'market'") ==
+               std::to_string(sent_) &&
            db.run("select count(*) from outbox") == "0";
   } catch (const std::exception&) {
     return false;  // PostgreSQL may be away.
@@ -94,11 +102,14 @@ market_outcome market_run::collect() {
   market_outcome outcome;
   const auto& db = folder_.database();
   for (const std::string view : {"bars", "indicators", "top_of_book", "symbols", "refusals"})
-    outcome.tables[view] = db.run("select string_agg(t::text, E'\\n' order by t::text) from " + view + " t");
-  outcome.received = std::stoll(db.run(
-      "select coalesce(sum(n), 0) from (select sum((select sum(v::int8) from json_each_text(state->'applied') as a(k, v))) n "
-      "from entity where kind = 'symbol' union all select sum(refused) from symbols) x"));
-  for (const std::string topic : {"market.bars", "market.indicators", "dead-letter"}) collect_egress(topic, outcome);
+    outcome.tables[view] =
+        db.run("select string_agg(t::text, E'\\n' order by t::text) from " + view + " t");
+  outcome.received = std::stoll(
+      db.run("select coalesce(sum(n), 0) from (select sum((select sum(v::int8) from "
+             "json_each_text(state->'applied') as a(k, v))) n "
+             "from entity where kind = 'symbol' union all select sum(refused) from symbols) x"));
+  for (const std::string topic : {"market.bars", "market.indicators", "dead-letter"})
+    collect_egress(topic, outcome);
   outcome.dead_letters = static_cast<std::int64_t>(outcome.egress["dead-letter"].size());
   return outcome;
 }
@@ -112,13 +123,16 @@ void market_run::collect_egress(const std::string& topic, market_outcome& into) 
     if (!range) throw std::runtime_error("no answer about " + topic);
     for (auto at = range->begin; at < range->end;) {
       const auto batch = log.read(topic, p, at, {});
-      if (batch.what != bridge::history_batch::outcome::read) throw std::runtime_error(topic + ": " + batch.reason);
-      for (const auto& record : batch.records) all.push_back(std::string(record.key) + ' ' + std::string(record.payload));
+      if (batch.what != bridge::history_batch::outcome::read)
+        throw std::runtime_error(topic + ": " + batch.reason);
+      for (const auto& record : batch.records)
+        all.push_back(std::string(record.key) + ' ' + std::string(record.payload));
       at = batch.next;
     }
   }
   std::ranges::sort(all);
-  if (topic == "dead-letter") {  // The time at which it was refused is the one thing that may differ.
+  if (topic ==
+      "dead-letter") {  // The time at which it was refused is the one thing that may differ.
     for (auto& line : all) line = line.substr(0, line.find("\"time\""));
   }
   for (std::size_t i = 1; i < all.size(); ++i)

@@ -11,10 +11,10 @@ namespace troupe::test {
 
 /// What a run leaves behind, as the outside sees it.
 struct market_outcome {
-  std::map<std::string, std::string> tables;                 // View to all of its rows as text.
-  std::map<std::string, std::vector<std::string>> egress;    // Topic to sorted `key payload`.
-  std::vector<std::string> egress_defects;                   // Records that are there twice.
-  std::int64_t received = 0;                                 // Applied + refused, summed over the symbols.
+  std::map<std::string, std::string> tables;               // View to all of its rows as text.
+  std::map<std::string, std::vector<std::string>> egress;  // Topic to sorted `key payload`.
+  std::vector<std::string> egress_defects;                 // Records that are there twice.
+  std::int64_t received = 0;  // Applied + refused, summed over the symbols.
   std::int64_t dead_letters = 0;
 };
 
@@ -25,14 +25,15 @@ class market_run {
     int symbols = 12;
     int each = 4000;  // Trades and quotes of a symbol.
   };
-  /// `program`: the node and its arguments; `--config FILE` is added. Nothing: the program under test.
+  /// `program`: the node and its arguments; `--config FILE` is added. Nothing: the program under
+  /// test.
   explicit market_run(records what, std::vector<std::string> program = {});
 
   const cluster_folder& folder() const { return folder_; }
   node_process& node() { return node_; }
 
-  /// Sends everything, all the while calling `disturb` again and again with the part that has been sent (0 to 1); then
-  /// waits until everything is committed and delivered.
+  /// Sends everything, all the while calling `disturb` again and again with the part that has been
+  /// sent (0 to 1); then waits until everything is committed and delivered.
   market_outcome play(const std::function<void(double)>& disturb, std::chrono::seconds deadline);
 
  private:

@@ -95,12 +95,16 @@ TEST_CASE("an entity that throws now and then changes nothing") {
 TEST_CASE("an input on which an entity always throws is quarantined, and all else goes on") {
   market_run run(amount, {FAULTY_NODE, "--throw-on", "1000"});
   const auto outcome = run.play([](double) {}, 240s);
-  const auto held = std::stoll(run.folder().database().run("select count(*) from quarantine where state = 'held'"));
+  const auto held = std::stoll(
+      run.folder().database().run("select count(*) from quarantine where state = 'held'"));
   const auto& letters = outcome.egress.at("dead-letter");
   CHECK(held >= 1);
-  CHECK(held == std::ranges::count_if(letters, [](const auto& l) { return l.find("\"quarantined\"") != std::string::npos; }));
+  CHECK(held == std::ranges::count_if(letters, [](const auto& l) {
+          return l.find("\"quarantined\"") != std::string::npos;
+        }));
   CHECK(outcome.received + outcome.dead_letters == amount.symbols * amount.each);
-  const auto listed = run_troupe({"quarantine", "list", "--json", "--config", run.folder().node_config()});
+  const auto listed =
+      run_troupe({"quarantine", "list", "--json", "--config", run.folder().node_config()});
   CHECK(listed.exit_code == 0);
   CHECK(listed.output.find("a defect, always on this event") != std::string::npos);
 }

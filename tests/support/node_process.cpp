@@ -20,7 +20,8 @@ namespace {
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
-  if (value == nullptr) throw std::runtime_error(std::string(name) + " is not set: run the tests by ctest");
+  if (value == nullptr)
+    throw std::runtime_error(std::string(name) + " is not set: run the tests by ctest");
   return value;
 }
 
@@ -33,12 +34,14 @@ std::vector<char*> argument_list(const std::vector<std::string>& command) {
 
 }  // namespace
 
-void wait_until(const std::string& what, std::chrono::seconds limit, const std::function<bool()>& condition) {
+void wait_until(const std::string& what, std::chrono::seconds limit,
+                const std::function<bool()>& condition) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("waited in vain for: " + what);
+    if (std::chrono::steady_clock::now() > deadline)
+      throw std::runtime_error("waited in vain for: " + what);
     std::this_thread::yield();
-    ::usleep(50'000);
+    ::usleep(10'000);
   }
 }
 
@@ -55,21 +58,26 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-std::string troupe_binary() { return environment("TROUPE_TEST_BINARY"); }
+std::string troupe_binary() {
+  return environment("TROUPE_TEST_BINARY");
+}
 
-cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards) : shards_(shards) {
+cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards)
+    : shards_(shards), admin_port_(free_port()) {
   static std::atomic<int> count{0};
   const auto unique = std::to_string(::getpid()) + '_' + std::to_string(++count);
   prefix_ = "t" + unique + ".";
   path_ = std::filesystem::temp_directory_path() / ("troupe-test-" + unique);
   std::filesystem::create_directories(path_);
-  std::ofstream(path_ + "/cluster.json") << "{\"name\": \"test\", \"shards\": " << shards_ << ", \"kafka\": {\"brokers\": \""
-                                         << environment("TROUPE_TEST_BROKERS") << "\", \"topic_prefix\": \"" << prefix_
-                                         << "\"}, \"postgres\": {\"dsn\": \"" << database_.dsn() << "\"}"
-                                         << (cluster_extra.empty() ? "" : ", ") << cluster_extra << "}\n";
-  std::ofstream(node_config()) << "{\"cluster\": \"cluster.json\", \"id\": \"node-1\", \"admin\": {\"port\": " << free_port()
-                               << "}, \"http\": {\"port\": " << free_port() << "}, \"log\": {\"file\": \"" << log_file()
-                               << "\"}}\n";
+  std::ofstream(path_ + "/cluster.json")
+      << "{\"name\": \"test\", \"shards\": " << shards_ << ", \"kafka\": {\"brokers\": \""
+      << environment("TROUPE_TEST_BROKERS") << "\", \"topic_prefix\": \"" << prefix_
+      << "\"}, \"postgres\": {\"dsn\": \"" << database_.dsn() << "\"}"
+      << (cluster_extra.empty() ? "" : ", ") << cluster_extra << "}\n";
+  std::ofstream(node_config())
+      << "{\"cluster\": \"cluster.json\", \"id\": \"node-1\", \"admin\": {\"port\": " << admin_port_
+      << "}, \"http\": {\"port\": " << free_port() << "}, \"log\": {\"file\": \"" << log_file()
+      << "\"}}\n";
 }
 
 cluster_folder::~cluster_folder() {
@@ -94,7 +102,8 @@ run_result run_troupe(const std::vector<std::string>& arguments) {
   ::close(out[1]);
   run_result result;
   char buffer[4096];
-  for (ssize_t n; (n = ::read(out[0], buffer, sizeof buffer)) > 0;) result.output.append(buffer, static_cast<std::size_t>(n));
+  for (ssize_t n; (n = ::read(out[0], buffer, sizeof buffer)) > 0;)
+    result.output.append(buffer, static_cast<std::size_t>(n));
   ::close(out[0]);
   int status = 0;
   ::waitpid(pid, &status, 0);
@@ -104,7 +113,9 @@ run_result run_troupe(const std::vector<std::string>& arguments) {
 
 node_process::node_process(std::vector<std::string> command) : command_(std::move(command)) {}
 
-node_process::~node_process() { kill(); }
+node_process::~node_process() {
+  kill();
+}
 
 void node_process::start() {
   pid_ = ::fork();

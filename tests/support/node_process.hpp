@@ -12,13 +12,15 @@
 namespace troupe::test {
 
 /// Calls `condition` again and again until it holds; throws, naming `what`, after `limit`.
-void wait_until(const std::string& what, std::chrono::seconds limit, const std::function<bool()>& condition);
+void wait_until(const std::string& what, std::chrono::seconds limit,
+                const std::function<bool()>& condition);
 
-/// A cluster's surroundings of its own on the tests' services: a database, a topic prefix, config files in a folder of
-/// its own, free ports.
+/// A cluster's surroundings of its own on the tests' services: a database, a topic prefix, config
+/// files in a folder of its own, free ports.
 class cluster_folder {
  public:
-  /// `cluster_extra`: further groups of the cluster's file, as JSON without braces, e.g. `"market": {...}`.
+  /// `cluster_extra`: further groups of the cluster's file, as JSON without braces, e.g. `"market":
+  /// {...}`.
   explicit cluster_folder(const std::string& cluster_extra, unsigned shards = 8);
   ~cluster_folder();
 
@@ -27,11 +29,13 @@ class cluster_folder {
   std::string node_config() const { return path_ + "/node-1.json"; }
   std::string log_file() const { return path_ + "/node.log"; }
   unsigned shards() const { return shards_; }
+  int admin_port() const { return admin_port_; }
   const std::string& path() const { return path_; }
 
  private:
   test_database database_;
   unsigned shards_;
+  int admin_port_;
   std::string prefix_;
   std::string path_;
 };

@@ -39,9 +39,9 @@ struct ema {
 /// Linearly weighted: the newest close weighs `period`, the oldest 1.
 struct wma {
   static constexpr std::size_t outputs = 1;
-  explicit wma(std::uint32_t n) : window{n}, weights(n * (n + 1.0) / 2.0) {}
+  explicit wma(std::uint32_t n) : window{n}, share(2.0 / (n * (n + 1.0))) {}
   moving_sum window;
-  double weights;
+  double share;  // Of the oldest close.
 
   struct state {
     moving_sum::state plain;
@@ -60,7 +60,7 @@ struct wma {
       s.weighted = s.lap;
       s.lap = 0;
     }
-    return {full ? s.weighted / weights : none};
+    return {full ? s.weighted * share : none};
   }
   void fields(auto& s, auto* ring, auto& v) const {
     window.fields(s.plain, ring, v);

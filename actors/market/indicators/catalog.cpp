@@ -126,12 +126,12 @@ std::vector<definition> make_definitions() {
       {"stddev",
        {period(5, 2)},
        {"stddev"},
-       [](const numbers& p) -> any_kernel { return stddev{{n(p[0])}}; }},
+       [](const numbers& p) -> any_kernel { return stddev{moving_deviation(n(p[0]))}; }},
       {"bbands",
        {period(20, 2), decimal("deviations", 2, 100)},
        {"bb_upper", "bb_middle", "bb_lower"},
        [](const numbers& p) -> any_kernel {
-         return bbands{{n(p[0])}, p[1]};
+         return bbands{moving_deviation(n(p[0])), p[1]};
        }},
       {"atr",
        {period(14)},

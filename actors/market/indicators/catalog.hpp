@@ -7,7 +7,9 @@
 
 #include "actors/market/indicators/averages.hpp"
 #include "actors/market/indicators/oscillators.hpp"
+#include "actors/market/indicators/ranges.hpp"
 #include "actors/market/indicators/trends.hpp"
+#include "actors/market/indicators/volatility.hpp"
 #include "actors/market/indicators/volumes.hpp"
 
 namespace troupe::market::indicators {

@@ -107,12 +107,15 @@ bool within(double x, double least, double most) {
   return x >= least && x <= most;
 }
 
+bool is_price(double x) {
+  return within(x, 1e-12, 1e12);
+}
+
 }  // namespace
 
 bool is_usable(const indicators::bar_input& bar) {
-  for (const double price : {bar.open, bar.high, bar.low, bar.close})
-    if (!within(price, 1e-12, 1e12)) return false;
-  return within(bar.volume, 0, 1e18);
+  return is_price(bar.open) && is_price(bar.high) && is_price(bar.low) && is_price(bar.close) &&
+         within(bar.volume, 0, 1e18);
 }
 
 // Every state starts as zeros.

@@ -175,89 +175,6 @@ struct mom {
   void fields(auto& s, auto* ring, auto& v) const { delay.fields(s, ring, v); }
 };
 
-/// Where x lies in its range, 0 to 100; 0 when the range is a point.
-inline double percent_of_range(double x, const moving_range::extremes& range) {
-  const double width = range.highest - range.lowest;
-  return width != 0 ? (x - range.lowest) / width * 100.0 : 0;
-}
-
-/// Slow stochastic with simple averages: K smooths the raw figure, D smooths K; both from D's first
-/// bar.
-struct stoch {
-  static constexpr std::size_t outputs = 2;
-  moving_range range;
-  moving_sum slow_k;
-  moving_sum slow_d;
-
-  struct state {
-    moving_range::state range;
-    moving_sum::state k;
-    moving_sum::state d;
-  };
-
-  std::size_t cells() const { return range.cells() + slow_k.cells() + slow_d.cells(); }
-  std::array<double, 2> update(state& s, double* ring, const bar_input& bar) const {
-    const auto extremes = range.update(s.range, ring, bar.high, bar.low);
-    if (!extremes.full) return {none, none};
-    double* const k_ring = ring + range.cells();
-    if (!slow_k.update(s.k, k_ring, percent_of_range(bar.close, extremes))) return {none, none};
-    const double k = s.k.sum / slow_k.period;
-    if (!slow_d.update(s.d, k_ring + slow_k.cells(), k)) return {none, none};
-    return {k, s.d.sum / slow_d.period};
-  }
-  void fields(auto& s, auto* ring, auto& v) const {
-    range.fields(s.range, ring, v);
-    slow_k.fields(s.k, ring + range.cells(), v);
-    slow_d.fields(s.d, ring + range.cells() + slow_k.cells(), v);
-  }
-};
-
-/// Fast stochastic of the RSI: K raw, D its simple average; both from D's first bar.
-struct stochrsi {
-  static constexpr std::size_t outputs = 2;
-  relative_strength strength;
-  moving_range range;
-  moving_sum fast_d;
-
-  struct state {
-    relative_strength::state strength;
-    moving_range::state range;
-    moving_sum::state d;
-  };
-
-  std::size_t cells() const { return range.cells() + fast_d.cells(); }
-  std::array<double, 2> update(state& s, double* ring, const bar_input& bar) const {
-    double strong;
-    if (!strength.update(s.strength, bar.close, strong)) return {none, none};
-    const auto extremes = range.update(s.range, ring, strong, strong);
-    if (!extremes.full) return {none, none};
-    const double k = percent_of_range(strong, extremes);
-    if (!fast_d.update(s.d, ring + range.cells(), k)) return {none, none};
-    return {k, s.d.sum / fast_d.period};
-  }
-  void fields(auto& s, auto* ring, auto& v) const {
-    strength.fields(s.strength, v);
-    range.fields(s.range, ring, v);
-    fast_d.fields(s.d, ring + range.cells(), v);
-  }
-};
-
-/// Williams' %R, -100 to 0; 0 when the range is a point.
-struct willr {
-  static constexpr std::size_t outputs = 1;
-  moving_range range;
-  using state = moving_range::state;
-
-  std::size_t cells() const { return range.cells(); }
-  std::array<double, 1> update(state& s, double* ring, const bar_input& bar) const {
-    const auto extremes = range.update(s, ring, bar.high, bar.low);
-    if (!extremes.full) return {none};
-    const double width = extremes.highest - extremes.lowest;
-    return {width != 0 ? (extremes.highest - bar.close) / width * -100.0 : 0};
-  }
-  void fields(auto& s, auto* ring, auto& v) const { range.fields(s, ring, v); }
-};
-
 /// Commodity channel index: how many mean deviations the typical price is off its average, times 1
 /// / 0.015.
 struct cci {
@@ -279,8 +196,8 @@ struct cci {
     }
     if (s.full == 0) return {none};
     // Relative to the newest, so that equal prices give exactly zero.
-    const double off = sum(ring, x) / period;
-    const double deviations = distances(ring, x + off);
+    const double off = sum_of(ring, x, plain) / period;
+    const double deviations = sum_of(ring, x + off, absolute);
     return {off != 0 && deviations != 0 ? -off / (0.015 * (deviations / period)) : 0};
   }
   void fields(auto& s, auto* ring, auto& v) const {
@@ -290,24 +207,23 @@ struct cci {
   }
 
  private:
-  /// Sum of x[i] - from, in four lanes.
-  double sum(const double* x, double from) const {
-    double lanes[4] = {};
-    std::uint32_t i = 0;
-    for (; i + 4 <= period; i += 4)
-      for (std::uint32_t lane = 0; lane < 4; ++lane) lanes[lane] += x[i + lane] - from;
-    for (; i < period; ++i) lanes[0] += x[i] - from;
-    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+  /// Sum of term(x[i] - from), in four streams. Not in vectors: one that covers the number just
+  /// stored would wait until that has left the store buffer.
+  template <class Term>
+  double sum_of(const double* x, double from, Term term) const {
+    const std::uint32_t quarter = period / 4;
+    double a = 0, b = 0, c = 0, d = 0;
+    for (std::uint32_t i = 0; i < quarter; ++i) {
+      a += term(x[i] - from);
+      b += term(x[i + quarter] - from);
+      c += term(x[i + 2 * quarter] - from);
+      d += term(x[i + 3 * quarter] - from);
+    }
+    for (std::uint32_t i = 4 * quarter; i < period; ++i) a += term(x[i] - from);
+    return (a + b) + (c + d);
   }
-  /// Sum of |x[i] - from|, in four lanes.
-  double distances(const double* x, double from) const {
-    double lanes[4] = {};
-    std::uint32_t i = 0;
-    for (; i + 4 <= period; i += 4)
-      for (std::uint32_t lane = 0; lane < 4; ++lane) lanes[lane] += std::abs(x[i + lane] - from);
-    for (; i < period; ++i) lanes[0] += std::abs(x[i] - from);
-    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
-  }
+  static double plain(double x) { return x; }
+  static double absolute(double x) { return std::abs(x); }
 };
 
 }  // namespace troupe::market::indicators

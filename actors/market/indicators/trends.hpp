@@ -2,110 +2,18 @@
 
 #include <array>
 
-#include "actors/market/indicators/window.hpp"
+#include "actors/market/indicators/volatility.hpp"
 
-/// Ranges, deviations, directions and stops.
+/// Directions and stops.
 namespace troupe::market::indicators {
-
-/// The bar's range, widened by the gap to the close before it.
-inline double true_range(const bar_input& bar, double last_close) {
-  return larger(bar.high - bar.low,
-                larger(std::abs(bar.high - last_close), std::abs(bar.low - last_close)));
-}
-
-/// Population standard deviation of the close.
-struct stddev {
-  static constexpr std::size_t outputs = 1;
-  moving_variance window;
-  using state = moving_variance::state;
-
-  std::size_t cells() const { return window.cells(); }
-  std::array<double, 1> update(state& s, double* ring, const bar_input& bar) const {
-    if (!window.update(s, ring, bar.close)) return {none};
-    return {window.deviation(s)};
-  }
-  void fields(auto& s, auto* ring, auto& v) const { window.fields(s, ring, v); }
-};
-
-/// Bollinger bands: upper, middle, lower; the middle is the simple average.
-struct bbands {
-  static constexpr std::size_t outputs = 3;
-  moving_variance window;
-  double width;  // In standard deviations.
-  using state = moving_variance::state;
-
-  std::size_t cells() const { return window.cells(); }
-  std::array<double, 3> update(state& s, double* ring, const bar_input& bar) const {
-    if (!window.update(s, ring, bar.close)) return {none, none, none};
-    const double middle = window.mean(s);
-    const double reach = width * window.deviation(s);
-    return {middle + reach, middle, middle - reach};
-  }
-  void fields(auto& s, auto* ring, auto& v) const { window.fields(s, ring, v); }
-};
-
-/// Wilder's average of the true range; the first bar has none.
-struct average_true_range {
-  explicit average_true_range(std::uint32_t n) : period(n), keep((n - 1.0) / n) {}
-  std::uint32_t period;
-  double keep;
-
-  struct state {
-    double last = 0;
-    double sum = 0;  // `period` times the average.
-    std::uint32_t seen = 0;
-  };
-
-  /// Returns the average, or nothing yet.
-  double update(state& s, const bar_input& bar) const {
-    const double range = true_range(bar, s.last);
-    s.last = bar.close;
-    if (s.seen > period) [[likely]] {
-      s.sum = s.sum * keep + range;
-      return s.sum / period;
-    }
-    if (s.seen > 0) s.sum += range;
-    return ++s.seen > period ? s.sum / period : none;
-  }
-  void fields(auto& s, auto& v) const {
-    v.number(s.last);
-    v.number(s.sum);
-    v.count(s.seen, period + 1);
-  }
-};
-
-struct atr {
-  static constexpr std::size_t outputs = 1;
-  average_true_range range;
-  using state = average_true_range::state;
-
-  std::size_t cells() const { return 0; }
-  std::array<double, 1> update(state& s, double*, const bar_input& bar) const {
-    return {range.update(s, bar)};
-  }
-  void fields(auto& s, auto*, auto& v) const { range.fields(s, v); }
-};
-
-/// ATR in percent of the close.
-struct natr {
-  static constexpr std::size_t outputs = 1;
-  average_true_range range;
-  using state = average_true_range::state;
-
-  std::size_t cells() const { return 0; }
-  std::array<double, 1> update(state& s, double*, const bar_input& bar) const {
-    const double average = range.update(s, bar);
-    return {bar.close != 0 ? average / bar.close * 100.0 : average * 0};
-  }
-  void fields(auto& s, auto*, auto& v) const { range.fields(s, v); }
-};
 
 /// Wilder's directional movement: ADX (first at 2 period - 1), +DI and -DI (first at period).
 struct adx {
   static constexpr std::size_t outputs = 3;
-  explicit adx(std::uint32_t n) : period(n), keep((n - 1.0) / n) {}
+  explicit adx(std::uint32_t n) : period(n), keep((n - 1.0) / n), inverse(1.0 / n) {}
   std::uint32_t period;
   double keep;
+  double inverse;
 
   struct state {
     double high = 0;
@@ -122,8 +30,8 @@ struct adx {
   std::array<double, 3> update(state& s, double*, const bar_input& bar) const {
     const double up = bar.high - s.high;
     const double down = s.low - bar.low;
-    const double plus = up > larger(down, 0) ? up : 0;
-    const double minus = down > larger(up, 0) ? down : 0;
+    const double plus = larger(up, 0) * one_if(up > down);
+    const double minus = larger(down, 0) * one_if(down > up);
     const double range = true_range(bar, s.close);
     s.high = bar.high;
     s.low = bar.low;
@@ -158,7 +66,7 @@ struct adx {
     if (both > 0 && s.range != 0)
       s.strength = s.strength * (seeded ? keep : 1.0) + 100.0 * std::abs(s.plus - s.minus) / both;
     if (!seeded && ++s.seen < 2 * period) return none;
-    return s.strength / period;
+    return s.strength * inverse;
   }
 };
 

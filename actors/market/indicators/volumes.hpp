@@ -21,9 +21,8 @@ struct obv {
 
   std::size_t cells() const { return 0; }
   std::array<double, 1> update(state& s, double*, const bar_input& bar) const {
-    const double sign = s.started == 0 ? 1.0
-                                       : static_cast<double>(bar.close > s.last) -
-                                             static_cast<double>(bar.close < s.last);
+    const double sign =
+        s.started == 0 ? 1.0 : one_if(bar.close > s.last) - one_if(bar.close < s.last);
     s.sum += sign * bar.volume;
     s.last = bar.close;
     s.started = 1;
@@ -61,7 +60,9 @@ struct mfi {
       return {none};
     }
     const double money = price * bar.volume;
-    flow(s, ring, price > last ? money : price < last ? -money : 0);
+    // Typical prices that differ by rounding alone are equal, as for newer versions of TA-Lib.
+    const double noise = price * 1e-15;
+    flow(s, ring, money * (one_if(price > last + noise) - one_if(price < last - noise)));
     if (s.seen < 2) return {none};
     const double in = larger(s.in, 0);  // Rounding may leave less than nothing.
     const double both = in + larger(s.out, 0);

@@ -41,6 +41,11 @@ inline double smaller(double a, double b) {
   return a < b ? a : b;
 }
 
+/// For sums without a branch that would be guessed wrong half the time.
+inline double one_if(bool holds) {
+  return static_cast<double>(holds);
+}
+
 /// Sum of the last `period` numbers. Each lap of the ring ends with the sum added up anew, so that
 /// the rounding error of a huge number is gone at most two laps after it.
 struct moving_sum {
@@ -132,49 +137,66 @@ struct moving_range {
   }
 };
 
-/// Mean and population variance of the last `period` numbers, as sums of differences from a number
-/// of the last lap: the level of the prices costs no digits, and equal numbers have a variance of
-/// exactly zero.
-struct moving_variance {
+/// Mean and population deviation of the last `period` numbers, from sums of differences from an
+/// origin near them. Rounding has cost at most 1e-16 of all squares that were ever in the sum; when
+/// the present ones are small beside those, the sums are made anew from the newest number on. So
+/// twelve digits are right whatever went through, and equal numbers deviate by exactly 0.
+struct moving_deviation {
+  explicit moving_deviation(std::uint32_t n) : period(n), inverse(1.0 / n) {}
   std::uint32_t period;
+  double inverse;
 
   struct state {
     double origin = 0;
     double sum = 0;
     double squares = 0;
+    double wear = 0;  // Total of `squares` after each number since the sums were made.
     std::uint32_t at = 0;
     std::uint32_t full = 0;
   };
 
+  struct moments {
+    double mean;
+    double deviation;
+    bool full;
+  };
+
   std::size_t cells() const { return period; }
 
-  bool update(state& s, double* ring, double x) const {
+  moments update(state& s, double* ring, double x) const {
     if (s.full == 0 && s.at == 0) s.origin = x;
-    const double added = x - s.origin;
     const double gone = s.full != 0 ? ring[s.at] - s.origin : 0;
+    const double added = x - s.origin;
     s.sum += added - gone;
     s.squares += (added - gone) * (added + gone);
+    s.wear += s.squares;
     ring[s.at] = x;
-    if (++s.at == period) end_of_lap(s, ring, x);
-    return s.full != 0;
-  }
-
-  double mean(const state& s) const { return s.origin + s.sum / period; }
-  double deviation(const state& s) const {
-    return std::sqrt(larger(s.squares - s.sum * s.sum / period, 0) / period);
+    if (++s.at == period) {
+      s.at = 0;
+      s.full = 1;
+    }
+    if (s.full == 0) return {none, none, false};
+    if (spread(s) < 1e-4 * s.wear) [[unlikely]]
+      sum_up(s, ring, x);
+    return {s.origin + s.sum * inverse, std::sqrt(spread(s) * inverse), true};
   }
 
   void fields(auto& s, auto* ring, auto& v) const {
     v.number(s.origin);
     v.number(s.sum);
     v.number(s.squares);
+    v.number(s.wear);
     v.count(s.at, period - 1);
     v.count(s.full, 1);
     v.numbers(ring, period);
   }
 
  private:
-  void end_of_lap(state& s, const double* ring, double origin) const {
+  /// `period` times the variance.
+  double spread(const state& s) const { return s.squares - s.sum * s.sum * inverse; }
+
+  /// At least one `period`th of the new squares is spread, so that the sums last a while.
+  [[gnu::noinline]] void sum_up(state& s, const double* ring, double origin) const {
     double sum = 0;
     double squares = 0;
     for (std::uint32_t i = 0; i < period; ++i) {
@@ -182,7 +204,9 @@ struct moving_variance {
       sum += d;
       squares += d * d;
     }
-    s = {origin, sum, squares, 0, 1};
+    s.origin = origin;
+    s.sum = sum;
+    s.squares = s.wear = squares;
   }
 };
 

@@ -4,6 +4,7 @@
 #include "runtime/bridge/kafka_options.hpp"
 
 using namespace troupe;
+using namespace troupe::bridge;
 
 TEST_CASE("settings that the client does not know are named, all of them") {
   kafka_options o;

@@ -11,6 +11,8 @@
 
 namespace troupe::testing {
 
+using namespace bridge;
+
 /// A shard as the entity runtime plays it: durable rows 1, 2, 3 ... of each topic go out in order
 /// after each opening, from where the log ends. Rows stay until they are delivered.
 class egress_host {

@@ -10,6 +10,7 @@
 #include "tests/runtime/bridge/kafka_fixture.hpp"
 
 using namespace troupe;
+using namespace troupe::bridge;
 using namespace std::chrono_literals;
 using testing::egress_host;
 

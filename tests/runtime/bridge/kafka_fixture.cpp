@@ -13,6 +13,8 @@
 
 namespace troupe::testing {
 
+using namespace bridge;
+
 using namespace std::chrono_literals;
 
 kafka_options kafka() {

@@ -10,6 +10,8 @@
 
 namespace troupe::testing {
 
+using namespace bridge;
+
 /// The tests' own Kafka.
 kafka_options kafka();
 

@@ -8,6 +8,7 @@
 #include "tests/runtime/bridge/kafka_fixture.hpp"
 
 using namespace troupe;
+using namespace troupe::bridge;
 using namespace std::chrono_literals;
 
 TEST_CASE("keys go where partition_of says, in order, and deliveries tell the offsets") {

@@ -6,6 +6,7 @@
 #include "runtime/bridge/sequence_tail.hpp"
 
 using namespace troupe;
+using namespace troupe::bridge;
 using seqs = std::vector<std::int64_t>;
 
 TEST_CASE("the last sequence that is out, of a whole log") {

@@ -6,6 +6,7 @@
 #include "tests/runtime/bridge/kafka_fixture.hpp"
 
 using namespace troupe;
+using namespace troupe::bridge;
 using namespace std::chrono_literals;
 
 TEST_CASE("missing topics are made, existing ones left alone, racing creators are fine") {

@@ -364,6 +364,32 @@ TEST_CASE("a damaged state is refused and changes nothing") {
   }
 }
 
+TEST_CASE("every place in a ring is bounded by the ring") {
+  struct row {
+    std::string text;
+    std::size_t field;  // Of the saved numbers.
+    std::uint32_t most;
+  };
+  for (const auto& r :
+       {row{"sma(14)", 2, 13},         row{"wma(14)", 2, 13},       row{"kama(14)", 5, 13},
+        row{"ema(14)", 1, 14},         row{"rsi(14)", 3, 15},       row{"macd(12,26,9)", 3, 26},
+        row{"roc(14)", 0, 13},         row{"mom(14)", 0, 13},       row{"stoch(14,4,3)", 2, 13},
+        row{"stoch(14,4,3)", 34, 3},   row{"stoch(14,4,3)", 42, 2}, row{"stochrsi(9,5,3)", 6, 4},
+        row{"stochrsi(9,5,3)", 20, 2}, row{"willr(14)", 2, 13},     row{"cci(14)", 0, 13},
+        row{"stddev(14)", 4, 13},      row{"bbands(14,2)", 4, 13},  row{"adx(14)", 7, 28},
+        row{"mfi(14)", 5, 13},         row{"aroon(14)", 0, 14},     row{"aroon(14)", 2, 14},
+        row{"aroon(14)", 3, 14}}) {
+    auto set = make_set({r.text});
+    auto state = json::parse(saved(set));
+    state[1][r.field] = r.most;
+    CHECK_NOTHROW_MESSAGE(set.load(state), r.text << ' ' << r.field);
+    for (const auto& bad : {json(r.most + 1), json(-1), json(0.5), json(4294967296LL)}) {
+      state[1][r.field] = bad;
+      CHECK_THROWS_AS_MESSAGE(set.load(state), bad_state, r.text << ' ' << r.field);
+    }
+  }
+}
+
 TEST_CASE("a state belongs to one list") {
   auto ten = make_set({"ema(10)"});
   auto twenty = make_set({"ema(20)"});

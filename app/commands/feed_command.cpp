@@ -1,0 +1,178 @@
+#include <sys/stat.h>
+
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+
+#include "actors/market/market_tables.hpp"
+#include "app/catalog.hpp"
+#include "app/commands/commands.hpp"
+#include "app/feed/exact_sender.hpp"
+#include "app/feed/merge.hpp"
+#include "app/feed/pace.hpp"
+#include "app/feed/progress.hpp"
+#include "app/mapping.hpp"
+
+namespace troupe::app {
+
+namespace {
+
+using namespace troupe::feed;
+using nlohmann::json;
+
+struct options {
+  std::string config = "config/local/node-1.json";
+  std::vector<std::string> files;
+  std::string speed = "max";
+  std::uint64_t limit = 0;
+  bool again = false;
+  std::string state = "var/feed";
+  bool as_json = false;
+};
+
+/// What tells this feed from every other: the files as they are, how much of them, and where to.
+std::string identity(const options& o, const settings& all) {
+  std::string text = all.cluster.kafka.brokers + '\n' + all.cluster.kafka.topic_prefix + '\n' +
+                     std::to_string(all.cluster.shards) + '\n' + std::to_string(o.limit) + '\n';
+  for (const auto& file : o.files) {
+    struct stat s {};
+    if (::stat(file.c_str(), &s) != 0) throw std::runtime_error(file + ": cannot read");
+    text += std::filesystem::canonical(file).string() + '\n' + std::to_string(s.st_size) + '\n' +
+            std::to_string(s.st_mtim.tv_sec) + '.' + std::to_string(s.st_mtim.tv_nsec) + '\n';
+  }
+  return text;
+}
+
+/// What a run did.
+struct outcome {
+  std::uint64_t sent = 0, there = 0, bad = 0;
+  double seconds = 0;
+  bool interrupted = false;
+};
+
+bool full(const options& o, const outcome& so_far) {
+  return o.limit > 0 && so_far.sent + so_far.there >= o.limit;
+}
+
+void send_all(const options& o, merger& from, exact_sender& to, outcome& done) {
+  progress shown;
+  pace holding(*parse_speed(o.speed));
+  constexpr std::uint64_t between_looks = 1024;
+  while (!full(o, done) && !(done.interrupted = interrupted())) {
+    const auto* const r = from.next();
+    if (r == nullptr) break;
+    if (to.already_there(*r)) {
+      ++done.there;
+    } else {
+      holding.wait_for(r->time_us);
+      if ((done.interrupted = interrupted() || !to.send(*r))) break;
+      ++done.sent;
+    }
+    if ((done.sent + done.there) % between_looks != 0 && o.speed == "max") continue;
+    to.note_if_due();
+    shown.at(done.sent, from.share());
+  }
+  to.finish(!done.interrupted);
+  shown.done();
+  done.seconds = shown.seconds();
+}
+
+void report_bad_lines(const merger& from, outcome& done) {
+  for (const auto& file : from.files()) {
+    done.bad += file->bad();
+    for (const auto& line : file->bad_lines())
+      std::cerr << file->source().path() << ':' << line.number << ": " << line.why << ", skipped\n";
+    if (file->bad() > file->bad_lines().size())
+      std::cerr << file->source().path() << ": " << file->bad() - file->bad_lines().size()
+                << " more lines skipped\n";
+  }
+}
+
+void print(const options& o, const outcome& done, const std::string& topic, bool finished_before) {
+  const auto rate =
+      static_cast<std::uint64_t>(static_cast<double>(done.sent) / std::max(done.seconds, 1e-9));
+  if (o.as_json) {
+    std::cout << json{{"sent", done.sent},
+                      {"already_there", done.there},
+                      {"skipped_lines", done.bad},
+                      {"seconds", done.seconds},
+                      {"rate", rate},
+                      {"to", topic},
+                      {"interrupted", done.interrupted},
+                      {"finished_before", finished_before}}
+                     .dump()
+              << '\n';
+    return;
+  }
+  if (finished_before) {
+    std::cout << "these files are in topic " << topic << " already (" << grouped(done.there)
+              << " records); --again feeds them once more\n";
+    return;
+  }
+  if (done.interrupted) std::cout << "interrupted; the same command goes on where this stopped\n";
+  std::cout << grouped(done.sent) << " records to topic " << topic << " in "
+            << std::round(done.seconds * 10) / 10 << " s, " << grouped(rate) << "/s";
+  if (done.there > 0) std::cout << "; " << grouped(done.there) << " were there already";
+  if (done.bad > 0) std::cout << "; " << grouped(done.bad) << " malformed lines skipped";
+  std::cout << '\n';
+}
+
+std::uint64_t records_of(const feed_notes& notes) {
+  std::uint64_t sum = 0;
+  for (const auto& lane : notes.lanes) sum += lane.records;
+  return sum;
+}
+
+int run(const options& o) {
+  if (!parse_speed(o.speed)) throw std::runtime_error("--speed: max, real or a number above 0");
+  merger from(open_all(o.files));
+  const auto all = load_settings(o.config);
+  if (!all) return exit_failed;
+  const auto topic = all->cluster.kafka.topic_prefix + std::string(market::market_topic);
+  const state_file file(o.state, "feed-" + fingerprint(identity(o, *all)) + ".json");
+  outcome done;
+  auto notes = o.again ? std::nullopt : load_notes(file);
+  if (notes && notes->done) {
+    done.there = records_of(*notes);
+    print(o, done, topic, true);
+    return 0;
+  }
+  ensure_topics(make_catalog(*all), *all);
+  catch_interrupts();
+  const bool resumed = notes.has_value();
+  exact_sender to(*all, file, resumed ? std::move(*notes) : fresh_notes(*all), resumed);
+  send_all(o, from, to, done);
+  report_bad_lines(from, done);
+  print(o, done, topic, false);
+  return done.interrupted ? exit_interrupted : 0;
+}
+
+}  // namespace
+
+void add_feed_command(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand(
+      "feed", "Sends recorded market data to the topic, each record exactly once");
+  static options o;
+  command
+      ->add_option("files", o.files,
+                   "CSV of trades, quotes or daily bars, or recorded frames; gzip or plain")
+      ->required();
+  command
+      ->add_option("--speed", o.speed,
+                   "max, real (as time went when recorded), or that many times real")
+      ->capture_default_str();
+  command->add_option("--limit", o.limit, "Only the first so many records");
+  command->add_flag("--again", o.again, "All of it once more, whatever earlier runs sent");
+  command->add_option("--state", o.state, "Folder that remembers what was sent")
+      ->capture_default_str();
+  command->add_flag("--json", o.as_json, "The summary as one JSON object");
+  add_config_option(*command, o.config);
+  command->footer(
+      "Example: troupe feed SPY-trades.csv.gz IBM-quotes.csv.gz --config config/local/node-1.json\n"
+      "Several files are merged by time. Stopped or killed, the same command goes on where it was; "
+      "a file that\n"
+      "has changed (size or time) counts as another one.");
+  command->callback([&exit_code] { exit_code = guarded("feed", [] { return run(o); }); });
+}
+
+}  // namespace troupe::app

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <zlib.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::feed {
+
+/// Lines of a text file, gzip or plain.
+class line_source {
+ public:
+  static constexpr std::size_t line_max = 900'000;
+
+  /// Throws std::runtime_error if the file cannot be read.
+  explicit line_source(const std::string& path);
+  ~line_source();
+  line_source(const line_source&) = delete;
+  line_source& operator=(const line_source&) = delete;
+
+  /// The next line without its end (LF or CRLF), good until the next call; of one longer than
+  /// `line_max` only that much and one more. Throws when the file is damaged.
+  bool next(std::string_view& line);
+  /// Number of the line that `next` gave last, from 1.
+  std::uint64_t number() const { return number_; }
+  const std::string& path() const { return path_; }
+  /// Bytes of the file that have been read, and all of them.
+  std::uint64_t read_bytes() const;
+  std::uint64_t size() const { return size_; }
+
+ private:
+  bool fill();
+  bool end_line(std::string_view part, std::string_view& line);
+
+  std::string path_;
+  std::uint64_t size_ = 0;
+  gzFile file_ = nullptr;
+  std::vector<char> buffer_;
+  std::size_t at_ = 0, filled_ = 0;
+  std::string rest_;  // Of a line that crosses the buffer's end.
+  std::uint64_t number_ = 0;
+};
+
+}  // namespace troupe::feed

@@ -1,0 +1,88 @@
+#include "app/feed/state_file.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+namespace troupe::feed {
+
+namespace {
+
+[[noreturn]] void fail(const std::string& path, const char* what) {
+  throw std::runtime_error(path + ": cannot " + what + ": " + std::strerror(errno));
+}
+
+void write_durably(const std::string& path, std::string_view text) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0) fail(path, "create");
+  while (!text.empty()) {
+    const auto n = ::write(file, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  const bool fine = text.empty() && ::fsync(file) == 0;
+  const int reason = errno;
+  ::close(file);
+  errno = reason;
+  if (!fine) fail(path, "write");
+}
+
+void sync_folder(const std::string& path) {
+  const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) fail(path, "open");
+  const bool fine = ::fsync(folder) == 0;
+  ::close(folder);
+  if (!fine) fail(path, "write");
+}
+
+}  // namespace
+
+state_file::state_file(const std::string& folder, const std::string& name)
+    : folder_(folder.empty() ? "." : folder), path_(folder_ + '/' + name) {
+  std::filesystem::create_directories(folder_);
+  const auto lock = path_ + ".lock";
+  lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_ < 0) fail(lock, "create");
+  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
+  ::close(lock_);
+  throw std::runtime_error(lock + ": another process is at this");
+}
+
+state_file::~state_file() {
+  ::close(lock_);
+}
+
+std::optional<nlohmann::json> state_file::load() const {
+  std::ifstream in(path_);
+  if (!in) {
+    if (std::filesystem::exists(path_)) fail(path_, "read");
+    return std::nullopt;
+  }
+  auto state = nlohmann::json::parse(in, nullptr, false);
+  if (!state.is_object()) throw std::runtime_error(path_ + ": damaged; delete it to begin anew");
+  return state;
+}
+
+void state_file::save(const nlohmann::json& state) const {
+  const auto fresh = path_ + ".new";
+  write_durably(fresh, state.dump());
+  if (::rename(fresh.c_str(), path_.c_str()) != 0) fail(path_, "replace");
+  sync_folder(folder_);
+}
+
+std::string fingerprint(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a.
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  std::string digits;
+  for (int shift = 60; shift >= 0; shift -= 4) digits += "0123456789abcdef"[(hash >> shift) & 15];
+  return digits;
+}
+
+}  // namespace troupe::feed

@@ -1,0 +1,215 @@
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <map>
+
+#include "app/mapping.hpp"
+#include "app/settings.hpp"
+#include "runtime/base/partition.hpp"
+#include "runtime/bridge/history_reader.hpp"
+#include "runtime/bridge/kafka_producer.hpp"
+#include "runtime/bridge/topic_admin.hpp"
+#include "tests/app/feed/temp_folder.hpp"
+#include "tests/support/node_process.hpp"
+
+using namespace troupe;
+using feed::test::temp_folder;
+using nlohmann::json;
+using strings = std::vector<std::string>;
+
+namespace {
+
+constexpr auto patience = std::chrono::seconds(30);
+
+/// A cluster's topic, seen from outside.
+class topic_view {
+ public:
+  explicit topic_view(const test::cluster_folder& cluster)
+      : all_(*app::load_settings(cluster.node_config())) {}
+
+  /// Records in the topic; 0 while there is none.
+  std::int64_t size() const {
+    bridge::topic_admin admin(app::bridge_kafka_options(all_));
+    std::int64_t sum = 0;
+    for (const auto& r : admin.ranges("market", all_.cluster.shards, patience))
+      sum += r.end.value();
+    return sum;
+  }
+
+  /// All payloads of each key, in the order of the log.
+  std::map<std::string, strings> read() const {
+    bridge::history_reader reader(app::bridge_kafka_options(all_));
+    std::map<std::string, strings> found;
+    for (std::uint32_t p = 0; p < all_.cluster.shards; ++p) {
+      const auto range = reader.range("market", p, patience);
+      REQUIRE(range);
+      for (auto at = range->begin; at < range->end;) {
+        const auto batch = reader.read("market", p, at, {});
+        REQUIRE(batch.what == bridge::history_batch::outcome::read);
+        for (const auto& r : batch.records) found[std::string(r.key)].emplace_back(r.payload);
+        at = batch.next;
+      }
+    }
+    return found;
+  }
+
+  /// Puts a record of somebody else into every partition.
+  void disturb() const {
+    bridge::kafka_producer producer(app::bridge_producer_options(all_));
+    for (std::uint32_t p = 0; p < all_.cluster.shards; ++p)
+      producer.send("market", {"other", "{}", std::nullopt, p, 0});
+    REQUIRE(producer.flush(patience));
+  }
+
+ private:
+  app::settings all_;
+};
+
+constexpr int rows = 60'000, keys = 7;
+
+/// Two trades a millisecond; those of a symbol mostly come in threes that are alike.
+struct sample {
+  std::string text = "ts_ms,symbol,price,size\n";
+  std::map<std::string, strings> expected;
+
+  sample() {
+    for (int i = 0; i < rows; ++i) {
+      const auto symbol = "S" + std::to_string(i % keys);
+      const auto ms = std::to_string(1'000'000 + i / 2 / (3 * keys) * (3 * keys));
+      const auto size = std::to_string(1 + i / keys / 3);
+      text += ms + ',' + symbol + ",1.50," + size + '\n';
+      expected[symbol].push_back(R"({"type":"trade","symbol":")" + symbol + R"(","time":)" + ms +
+                                 R"(000,"price":"1.5","size":")" + size + "\"}");
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a feed that is killed again and again brings each record once and in order") {
+  const test::cluster_folder cluster("");
+  const sample data;
+  const temp_folder folder;
+  const auto file = folder.write_gzip("ticks.csv.gz", data.text);
+  const strings arguments{
+      "feed", file, "--config", cluster.node_config(), "--state", folder.path() + "/state"};
+  const topic_view topic(cluster);
+
+  strings slow = arguments;
+  slow.insert(slow.begin(), test::troupe_binary());
+  slow.insert(slow.end(), {"--speed", "5"});  // Some six seconds in all.
+  for (const int enough : {5'000, 20'000, 35'000}) {
+    test::node_process feed(slow);
+    feed.start();
+    test::wait_until("records in the topic", patience,
+                     [&] { return topic.size() >= enough || !feed.running(); });
+    REQUIRE(feed.running());
+    feed.kill();
+    topic.disturb();
+  }
+  CHECK(topic.size() < rows);
+
+  const auto last = test::run_troupe(arguments);
+  CAPTURE(last.output);
+  CHECK(last.exit_code == 0);
+  CHECK(last.output.find("were there already") != std::string::npos);
+  auto found = topic.read();
+  CHECK(found.extract("other").mapped().size() == 3 * cluster.shards());
+  CHECK(found == data.expected);
+
+  const auto once_more = test::run_troupe(arguments);
+  CHECK(once_more.exit_code == 0);
+  CHECK(once_more.output.find("--again") != std::string::npos);
+  CHECK(topic.size() == rows + 3 * cluster.shards());
+
+  strings again = arguments;
+  again.push_back("--again");
+  CHECK(test::run_troupe(again).exit_code == 0);
+  CHECK(topic.size() == 2 * rows + 3 * cluster.shards());
+}
+
+TEST_CASE("a feed stopped by a signal says so and goes on later") {
+  const test::cluster_folder cluster("");
+  const sample data;
+  const temp_folder folder;
+  const auto file = folder.write("ticks.csv", data.text);
+  const topic_view topic(cluster);
+  const strings arguments{
+      "feed",    file,   "--config", cluster.node_config(), "--state", folder.path() + "/state",
+      "--limit", "50000"};
+  strings slow = arguments;
+  slow.insert(slow.begin(), test::troupe_binary());
+  slow.insert(slow.end(), {"--speed", "5"});
+  test::node_process feed(slow);
+  feed.start();
+  test::wait_until("records in the topic", patience,
+                   [&] { return topic.size() >= 5'000 || !feed.running(); });
+  CHECK(feed.stop() == 130);
+  const auto before = topic.size();
+  CHECK(before < 50'000);
+  const auto last = test::run_troupe(arguments);
+  CHECK(last.exit_code == 0);
+  CHECK(topic.size() == 50'000);
+}
+
+TEST_CASE("nothing is sent when one of the files is of no kind; bad lines are told and skipped") {
+  const test::cluster_folder cluster("");
+  const temp_folder folder;
+  const auto good = folder.write("good.csv", "ts_ms,symbol,price,size\n1,A,1,1\nbad\n2,A,1,1\n");
+  const auto other = folder.write("notes.txt", "hello\n");
+  const strings rest{"--config", cluster.node_config(), "--state", folder.path() + "/state"};
+  const auto run = [&](strings files) {
+    files.insert(files.begin(), "feed");
+    files.insert(files.end(), rest.begin(), rest.end());
+    return test::run_troupe(files);
+  };
+  const auto refused = run({good, other});
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.output.find(other + ":1:") != std::string::npos);
+  const auto taken = run({good});
+  CHECK(taken.exit_code == 0);
+  CHECK(taken.output.find(good + ":3:") != std::string::npos);
+  CHECK(taken.output.find("1 malformed lines skipped") != std::string::npos);
+  CHECK(topic_view(cluster).read()["A"].size() == 2);
+}
+
+TEST_CASE("generated rows go on after the last run, also after one that was killed") {
+  const test::cluster_folder cluster("");
+  const temp_folder folder;
+  const topic_view topic(cluster);
+  const strings arguments{"generate",
+                          "--symbols",
+                          "5",
+                          "--rate",
+                          "60000",
+                          "--rows",
+                          "20000",
+                          "--config",
+                          cluster.node_config(),
+                          "--state",
+                          folder.path() + "/state"};
+  CHECK(test::run_troupe(arguments).exit_code == 0);
+  CHECK(topic.size() == 20'000);
+  strings slow = arguments;
+  slow.insert(slow.begin(), test::troupe_binary());
+  slow.insert(slow.end(), {"--speed", "real"});
+  test::node_process killed(slow);
+  killed.start();
+  test::wait_until("records in the topic", patience,
+                   [&] { return topic.size() > 22'000 || !killed.running(); });
+  REQUIRE(killed.running());
+  killed.kill();
+  CHECK(test::run_troupe(arguments).exit_code == 0);
+  CHECK(topic.size() > 42'000);
+  for (const auto& [key, payloads] : topic.read()) {
+    std::int64_t time = 0, id = 0;
+    for (const auto& payload : payloads) {
+      const auto event = json::parse(payload);
+      REQUIRE(event.at("time").get<std::int64_t>() >= time);
+      REQUIRE(event.at("id").get<std::int64_t>() > id);
+      time = event.at("time");
+      id = event.at("id");
+    }
+  }
+}

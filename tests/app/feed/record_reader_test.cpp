@@ -1,0 +1,197 @@
+#include "app/feed/record_reader.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/app/feed/temp_folder.hpp"
+
+using namespace troupe::feed;
+using troupe::feed::test::temp_folder;
+
+namespace {
+
+const std::string trades = "ts_ms,symbol,price,size,venue,condition,suspicious\n";
+const std::string quotes = "ts_ms,symbol,bid,bid_size,ask,ask_size,venue,condition,suspicious\n";
+const std::string daily = "date,open,high,low,close,volume\n";
+
+std::vector<std::string> payloads(record_reader& from) {
+  std::vector<std::string> all;
+  for (record r; from.next(r);) all.push_back(r.payload);
+  return all;
+}
+
+std::vector<std::string> payloads_of(const std::string& text, const char* name = "f.csv") {
+  temp_folder folder;
+  record_reader reader(folder.write(name, text));
+  return payloads(reader);
+}
+
+/// Why the only line after `header` is skipped; empty if it is not.
+std::string reason(const std::string& header, const std::string& line) {
+  temp_folder folder;
+  record_reader reader(folder.write("f.csv", header + line + "\n"));
+  payloads(reader);
+  return reader.bad() == 0 ? "" : std::string(reader.bad_lines().at(0).why);
+}
+
+std::string refusal(const std::string& text, const char* name = "f.csv") {
+  temp_folder folder;
+  const auto path = folder.write(name, text);
+  try {
+    record_reader reader(path);
+  } catch (const std::runtime_error& e) {
+    return std::string(e.what()).substr(folder.path().size() + 1);
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("trades, quotes and daily bars become records") {
+  using list = std::vector<std::string>;
+  CHECK(
+      payloads_of(trades + "1381219217034,SPY,167.4200,210,Q,2000,0\n") ==
+      list{
+          R"({"type":"trade","symbol":"SPY","time":1381219217034000,"price":"167.42","size":"210"})"});
+  CHECK(payloads_of(trades + "1,A,1,2,Q,2000,1") ==
+        list{R"({"type":"trade","symbol":"A","time":1000,"price":"1","size":"2"})"});
+  CHECK(
+      payloads_of(quotes +
+                  "5,IBM,180.0100,200,,,P,1,0\n6,IBM,,,182.62,100,P,1,0\n7,IBM,0,0,1,1,P,1,0\n") ==
+      list{
+          R"({"type":"quote","symbol":"IBM","time":5000,"bid":"180.01","bid_size":"200"})",
+          R"({"type":"quote","symbol":"IBM","time":6000,"ask":"182.62","ask_size":"100"})",
+          R"({"type":"quote","symbol":"IBM","time":7000,"bid":"0","bid_size":"0","ask":"1","ask_size":"1"})"});
+  CHECK(
+      payloads_of(daily + "1998-01-02,97.31,97.53,96.53,97.36,2150000\n", "SPY.csv") ==
+      list{
+          R"({"type":"bar","symbol":"SPY","period":"1d","time":883699200000000,"open":"97.31","high":"97.53","low":"96.53","close":"97.36","volume":"2150000"})"});
+}
+
+TEST_CASE("columns are found by name; line ends, blank lines and a byte order mark do not matter") {
+  CHECK(
+      payloads_of("\xef\xbb\xbfsize,x,price,symbol,ts_ms\r\n2,?,1.50,A,1\r\n\r\n3,?,1.5,A,2\r\n") ==
+      std::vector<std::string>{
+          R"({"type":"trade","symbol":"A","time":1000,"price":"1.5","size":"2"})",
+          R"({"type":"trade","symbol":"A","time":2000,"price":"1.5","size":"3"})"});
+}
+
+TEST_CASE("lines that are nothing are skipped, with a reason") {
+  struct row {
+    const std::string& header;
+    const char* line;
+    const char* why;
+  };
+  const row rows[] = {
+      {trades, "1,A,1,1,Q,0,0", ""},
+      {trades, "1,A,1,1,Q,0", "another number of fields than the header"},
+      {trades, "1,A,1,1,Q,0,0,0", "another number of fields than the header"},
+      {trades, "x,A,1,1,Q,0,0", "bad time"},
+      {trades, ",A,1,1,Q,0,0", "bad time"},
+      {trades, "-1,A,1,1,Q,0,0", "bad time"},
+      {trades, "99999999999999999999,A,1,1,Q,0,0", "bad time"},
+      {trades, "253402300800000,A,1,1,Q,0,0", "bad time"},
+      {trades, "1,,1,1,Q,0,0", "bad symbol"},
+      {trades, "1,A\"B,1,1,Q,0,0", "bad symbol"},
+      {trades, "1,A\\,1,1,Q,0,0", "bad symbol"},
+      {trades, "1,A\tB,1,1,Q,0,0", "bad symbol"},
+      {trades, "1,ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG,1,1,Q,0,0", "bad symbol"},
+      {trades, "1,A,,1,Q,0,0", "bad price or size"},
+      {trades, "1,A,1,1e3,Q,0,0", "bad price or size"},
+      {trades, "1,A,-1,1,Q,0,0", "bad price or size"},
+      {trades, "1,A,nan,1,Q,0,0", "bad price or size"},
+      {trades, "1,A,1.000000001,1,Q,0,0", "bad price or size"},
+      {trades, "1,A,99999999999999,1,Q,0,0", "bad price or size"},
+      {quotes, "1,A,,,,,Q,0,0", "neither side"},
+      {quotes, "1,A,1,,,,Q,0,0", "bad price or size"},
+      {quotes, "1,A,1,1,,5,Q,0,0", "bad price or size"},
+      {daily, "1998-02-30,1,1,1,1,1", "bad time"},
+      {daily, "1998-01-02T00:00:00,1,1,1,1,1", "bad time"},
+      {daily, "1998-01-02,1,1,1,,1", "bad price or size"},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.line);
+    CHECK(reason(r.header, r.line) == r.why);
+  }
+}
+
+TEST_CASE("all bad lines are counted, the first ones kept with their numbers") {
+  temp_folder folder;
+  std::string text = trades + "1,A,1,1,Q,0,0\n";
+  for (int i = 0; i < 8; ++i) text += "bad\n";
+  record_reader reader(folder.write(
+      "f.csv", text + std::string(line_source::line_max + 10, 'x') + "\n2,A,1,1,Q,0,0\n"));
+  CHECK(payloads(reader).size() == 2);
+  CHECK(reader.bad() == 9);
+  REQUIRE(reader.bad_lines().size() == record_reader::bad_lines_kept);
+  CHECK(reader.bad_lines().front().number == 3);
+  CHECK(reader.bad_lines().back().number == 7);
+}
+
+TEST_CASE(
+    "frames go on as they came, keyed by the symbol, with the time at which they were recorded") {
+  temp_folder folder;
+  const std::string trade =
+      R"({"stream":"btcusdt@trade","data":{"e":"trade","s":"BTCUSDT","p":"1"}})";
+  const std::string bare = R"({"e":"trade","s":"ethusdt","p":"1"})";
+  record_reader reader(folder.write_gzip(
+      "f.gz",
+      "1723161600001658384 " + trade + "\nx {}\n5 []\n6 {}\n1723161600002999999 " + bare + "\n"));
+  record r;
+  REQUIRE(reader.next(r));
+  CHECK(r.key == "BTCUSDT");
+  CHECK(r.payload == trade);
+  CHECK(r.time_us == 1723161600001658);
+  CHECK(r.timestamp_ms == 1723161600001);
+  REQUIRE(reader.next(r));
+  CHECK(r.key == "ETHUSDT");
+  CHECK(r.payload == bare);
+  CHECK(!reader.next(r));
+  REQUIRE(reader.bad_lines().size() == 3);
+  CHECK(reader.bad_lines()[0].why == "bad time");
+  CHECK(reader.bad_lines()[1].why == "no JSON object after the time");
+  CHECK(reader.bad_lines()[2].why == "no symbol");
+}
+
+TEST_CASE("Troupe's own records go on as they are") {
+  temp_folder folder;
+  const std::string line =
+      R"({"type":"trade","symbol":"A","time":1234567,"price":"1","size":"2","id":3})";
+  record_reader reader(
+      folder.write("f.json", line + "\n{\"symbol\":\"A\"}\n{\"time\":1}\n" + line));
+  CHECK(payloads(reader) == std::vector<std::string>{line, line});
+  CHECK(reader.bad() == 2);
+}
+
+TEST_CASE("files of no kind are refused by name") {
+  CHECK(refusal("") == "f.csv: empty");
+  CHECK(refusal("hello\n").starts_with("f.csv:1: \"hello\" is no kind of file"));
+  CHECK(refusal("ts_ms,symbol,price\n1,A,1\n") != "");
+  CHECK(refusal("{\"at\":{}}\n") != "");
+  CHECK(refusal(std::string("\0\1\2", 3)) != "");
+  CHECK(refusal(daily, "a\"b.csv").find("no symbol") != std::string::npos);
+  CHECK_THROWS(record_reader("/no/such/file"));
+  CHECK_THROWS(record_reader(temp_folder().path()));
+}
+
+TEST_CASE("a gzip file that is cut off is an error, after its good lines") {
+  temp_folder folder;
+  std::string text = trades;
+  for (int i = 0; i < 20'000; ++i)
+    text += std::to_string(i * 7919) + ",A," + std::to_string(i % 977) + ",1,Q,0,0\n";
+  const auto path = folder.write_gzip("f.csv.gz", text);
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  record_reader reader(path);
+  record r;
+  CHECK_THROWS_WITH_AS(
+      [&] {
+        while (reader.next(r)) {
+        }
+      }(),
+      doctest::Contains("damaged after line"), std::runtime_error);
+}
+
+TEST_CASE("the symbol of a file is its name") {
+  CHECK(symbol_of_file("a/b/AAPL.csv") == "AAPL");
+  CHECK(symbol_of_file("AAPL.csv.gz") == "AAPL");
+  CHECK(symbol_of_file("BRK.B.csv") == "BRK.B");
+}

@@ -1,0 +1,176 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "app/client.hpp"
+#include "runtime/bridge/history_reader.hpp"
+#include "runtime/bridge/kafka_producer.hpp"
+#include "tests/support/node_process.hpp"
+
+using namespace troupe;
+using namespace troupe::test;
+using nlohmann::json;
+
+namespace {
+
+constexpr int accounts = 20;
+
+std::string account(std::uint64_t n) {
+  return "account-" + std::to_string(n % accounts);
+}
+
+/// A node with savings accounts, its commands and what they lead to.
+class savings_bank {
+ public:
+  savings_bank() : folder_("", 4), node_({SAVINGS_NODE, "--config", folder_.node_config()}) {
+    if (const auto migrated = run_troupe({"migrate", "--config", folder_.node_config()});
+        migrated.exit_code != 0)
+      throw std::runtime_error(migrated.output);
+    kafka_.brokers = std::getenv("TROUPE_TEST_BROKERS");
+    kafka_.topic_prefix = folder_.prefix();
+    node_.start();
+    bridge::history_reader log(kafka_);
+    wait_until("topics", std::chrono::seconds(60),
+               [&] { return log.range("dead-letter", 3, std::chrono::seconds(1)).has_value(); });
+  }
+
+  node_process& node() { return node_; }
+  std::string sql(const std::string& query) const { return folder_.database().run(query); }
+  const bridge::kafka_options& kafka() const { return kafka_; }
+
+  void send(const std::vector<std::pair<std::string, std::string>>& keyed) {
+    bridge::producer_options options;
+    options.kafka = kafka_;
+    bridge::kafka_producer producer(options);
+    for (const auto& [key, payload] : keyed)
+      producer.send("savings.commands", {key, payload, std::nullopt, std::nullopt});
+    REQUIRE(producer.flush(std::chrono::seconds(30)));
+    sent_ += static_cast<std::int64_t>(keyed.size());
+  }
+
+  /// All commands are committed, all that they led to has arrived.
+  void settle() {
+    wait_until("all commands and what follows from them", std::chrono::seconds(60), [&] {
+      return sql("select coalesce(sum(next), 0) from position") == std::to_string(sent_) &&
+             sql("select count(*) from outbox") == "0" && sql("select count(*) from timer") == "0";
+    });
+  }
+
+  std::int64_t total() const {
+    return std::stoll(sql(
+        "select coalesce(sum((state->>'balance')::int8), 0) from entity where kind = 'savings'"));
+  }
+
+  /// One request to the live node, repeated until it answers.
+  json ask(const json& request) {
+    app::settings s;
+    s.cluster.name = "test";
+    s.node.admin.port = static_cast<std::uint16_t>(folder_.admin_port());
+    json answer;
+    wait_until("an answer", std::chrono::seconds(30), [&] {
+      try {
+        answer = app::client(s).ask(request);
+      } catch (const app::client_error&) {
+        return false;
+      }
+      return answer.value("error", "") != "shard_unavailable";
+    });
+    return answer;
+  }
+
+ private:
+  cluster_folder folder_;
+  node_process node_;
+  bridge::kafka_options kafka_;
+  std::int64_t sent_ = 0;
+};
+
+std::string command(const std::string& to, const std::string& type, json body,
+                    const std::string& id = "") {
+  return json{{"to", "savings/" + to}, {"type", type}, {"id", id}, {"body", std::move(body)}}
+      .dump();
+}
+
+}  // namespace
+
+TEST_CASE("money moves between shards exactly once while the node is killed again and again") {
+  savings_bank bank;
+  std::mt19937_64 random(99);
+  std::vector<std::pair<std::string, std::string>> opening;
+  for (int i = 0; i < accounts; ++i)
+    opening.emplace_back(account(i), command(account(i), "deposit", {{"amount", 1000}}));
+  bank.send(opening);
+  for (int round = 0; round < 8; ++round) {
+    std::vector<std::pair<std::string, std::string>> transfers;
+    for (int i = 0; i < 100; ++i) {
+      const auto from = account(random());
+      transfers.emplace_back(
+          from,
+          command(from, "transfer", {{"amount", 1 + random() % 50}, {"to", account(random())}}));
+    }
+    bank.send(transfers);
+    bank.node().kill();
+    bank.node().start();
+  }
+  bank.settle();
+  CHECK(bank.total() == accounts * 1000);
+  CHECK(bank.sql("select count(*) from channel where applied > 0") != "0");
+}
+
+TEST_CASE("a command with an id has one effect however often and by whatever way it comes") {
+  savings_bank bank;
+  const auto deposit = command("x", "deposit", {{"amount", 70}}, "only-once");
+  bank.send({{"x", deposit}, {"x", deposit}});
+  bank.settle();
+  const json request{{"verb", "ask"},
+                     {"entity", "savings/x"},
+                     {"type", "deposit"},
+                     {"body", {{"amount", 70}}},
+                     {"id", "only-once"}};
+  CHECK(bank.ask(request) == json{{"balance", 70}});
+  bank.node().kill();
+  bank.node().start();
+  CHECK(bank.ask(request) == json{{"balance", 70}});
+  CHECK(bank.total() == 70);
+}
+
+TEST_CASE("a timer set before a crash fires after it, once") {
+  savings_bank bank;
+  bank.send({{"x", command("x", "promise_bonus", {{"amount", 5}, {"delay_ms", 1500}})}});
+  wait_until("the timer's row", std::chrono::seconds(20),
+             [&] { return bank.sql("select count(*) from timer") == "1"; });
+  bank.node().kill();
+  bank.node().start();
+  bank.settle();
+  CHECK(bank.sql("select state->>'bonuses' from entity where key = 'x'") == "1");
+  CHECK(bank.total() == 5);
+}
+
+TEST_CASE("bad commands go to the dead-letter topic, refusals are answers") {
+  savings_bank bank;
+  bank.send({{"x", "{"},
+             {"y", command("x", "deposit", {{"amount", 1}})},
+             {"x", command("x", "deposit", {{"amount", -4}})}});
+  bank.settle();
+  bridge::history_reader log(bank.kafka());
+  std::vector<std::string> reasons;
+  for (std::uint32_t p = 0; p < 4; ++p) {
+    const auto range = log.range("dead-letter", p, std::chrono::seconds(5));
+    REQUIRE(range);
+    for (auto at = range->begin; at < range->end;) {
+      const auto batch = log.read("dead-letter", p, at, {});
+      for (const auto& r : batch.records) reasons.push_back(json::parse(r.payload).at("reason"));
+      at = batch.next;
+    }
+  }
+  std::ranges::sort(reasons);
+  CHECK(reasons == std::vector<std::string>{"malformed_json", "wrong_key"});
+  CHECK(bank.ask({{"verb", "ask"},
+                  {"entity", "savings/x"},
+                  {"type", "withdraw"},
+                  {"body", {{"amount", 9}}}})["error"] == "insufficient_funds");
+  CHECK(bank.ask({{"verb", "ask"}, {"entity", "nonsense/x"}, {"type", "t"}})["error"] ==
+        "unknown_kind");
+  CHECK(bank.ask({{"verb", "dance"}})["error"] == "unknown_verb");
+}
