@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace troupe {
+namespace troupe::bridge {
 
 namespace {
 
@@ -203,4 +203,4 @@ std::int64_t ingress_poller::log_end(const ingress_slot& s) const {
   return std::max(high, s.next);
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -19,7 +19,7 @@
 #include "runtime/bridge/partition_inspector.hpp"
 #include "runtime/entity/ingress.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// One partition that a shard reads.
 struct ingress_slot {
@@ -121,4 +121,4 @@ class ingress_poller {
   std::thread thread_;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge

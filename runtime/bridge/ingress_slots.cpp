@@ -4,7 +4,7 @@
 #include "runtime/base/log.hpp"
 #include "runtime/bridge/ingress_poller.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 namespace {
 
@@ -210,4 +210,4 @@ void ingress_poller::report_truncated(ingress_slot& s, std::int64_t first) {
   to->truncated(s.topic, position(s.next), position(first));
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

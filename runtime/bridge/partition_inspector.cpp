@@ -1,6 +1,6 @@
 #include "runtime/bridge/partition_inspector.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 namespace {
 
@@ -75,4 +75,4 @@ void partition_inspector::nudge(rdk::partitions_ptr partitions) {
   });
 }
 
-}  // namespace troupe
+}  // namespace troupe::bridge

@@ -12,7 +12,7 @@
 
 #include "runtime/bridge/kafka_client.hpp"
 
-namespace troupe {
+namespace troupe::bridge {
 
 /// Asks brokers what a polling thread must not wait for. Answers come on a thread of its own.
 class partition_inspector {
@@ -48,4 +48,4 @@ class partition_inspector {
   std::thread thread_;
 };
 
-}  // namespace troupe
+}  // namespace troupe::bridge
