@@ -144,7 +144,7 @@ void ingress_poller::sort(std::span<rd_kafka_message_t* const> messages) {
       on_error(current, *m);
       last = nullptr;
       rd_kafka_message_destroy(m);
-    } else if (current == nullptr || !current->assigned || m->offset < current->next) [[unlikely]] {
+    } else if (current == nullptr || !current->assigned) [[unlikely]] {
       last = nullptr;
       rd_kafka_message_destroy(m);
     } else {

@@ -79,6 +79,7 @@ void ingress_poller::start_slot(ingress_slot& s, std::int64_t from) {
                 {"partition", s.shard},
                 {"reason", rd_kafka_error_string(failed.get())}});
   set_doubt(s, ingress_slot::doubt::existence);
+  // The client remembers a pause beyond the assignment that it was for.
   apply_pause(s);
 }
 
@@ -88,10 +89,6 @@ void ingress_poller::stop_slot(ingress_slot& s) {
   if (s.full) std::erase(full_, &s);
   s.full = false;
   if (!s.assigned) return;
-  // The client remembers a pause beyond the assignment.
-  const bool held = std::exchange(s.held, false);
-  apply_pause(s);
-  s.held = held;
   s.assigned = false;
   const auto list = rdk::one_partition(names_[s.topic], s.shard.value(), 0);
   const rdk::error_ptr failed(rd_kafka_incremental_unassign(client_->get(), list.get()));
