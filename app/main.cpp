@@ -1,6 +1,5 @@
 #include <iostream>
 
-#include "actors/market/indicators/indicator_plan.hpp"
 #include "app/commands/commands.hpp"
 #include "app/commands/config_command.hpp"
 #include "app/version.hpp"
@@ -18,10 +17,15 @@ int main(int argc, char** argv) {
   add_status_commands(app, exit_code);
   add_symbol_command(app, exit_code);
   add_quarantine_command(app, exit_code);
-  troupe::add_config_command(app, exit_code, std::cout, troupe::market::indicator_violation);
+  troupe::add_config_command(app, exit_code, std::cout);
   add_migrate_command(app, exit_code);
   add_feed_command(app, exit_code);
   add_generate_command(app, exit_code);
+  const auto named = [&](CLI::App* command) { return command->get_name() == argv[1]; };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(named).empty()) {
+    std::cerr << "troupe: no command '" << argv[1] << "'; `troupe --help` lists them\n";
+    return exit_usage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -81,25 +81,28 @@ void ensure_topics(const catalog& things, const settings& all) {
   constexpr auto wait = std::chrono::seconds(5);
   const auto& kafka = all.cluster.kafka;
   bridge::topic_admin admin(bridge_kafka_options(all));
-  std::vector<bridge::topic_spec> wanted;
-  const std::map<std::string, std::string> config{
-      {"retention.ms", std::to_string(kafka.retention.count())}};
-  const auto replication = static_cast<std::uint16_t>(kafka.replication_factor);
-  for (const auto& def : things.ingress)
-    wanted.push_back({def.topic, all.cluster.shards, replication, config});
-  for (const auto& topic : things.egress)
-    wanted.push_back({topic, all.cluster.shards, replication, config});
+  std::vector<std::string> topics(things.egress);
+  for (const auto& def : things.ingress) topics.push_back(def.topic);
+  const auto existing = admin.partitions(topics, wait);
+  if (!existing)
+    throw kafka_unavailable("no answer from " + kafka.brokers + " (kafka.brokers) in " +
+                            std::to_string(wait.count()) + " s");
   std::string wrong;
-  for (const auto& topic : wanted) {
-    const auto has = admin.partitions(topic.name, wait);
-    if (has && *has != all.cluster.shards)
-      wrong += "topic " + kafka.topic_prefix + topic.name + " has " + std::to_string(*has) +
+  std::vector<bridge::topic_spec> wanted;
+  for (const auto& topic : topics) {
+    const auto has = existing->find(topic);
+    if (has != existing->end() && has->second != all.cluster.shards)
+      wrong += "topic " + kafka.topic_prefix + topic + " has " + std::to_string(has->second) +
                " partitions, the cluster has " + std::to_string(all.cluster.shards) +
                " shards (set `shards` to the partition count before the cluster is made, or use "
                "another kafka.topic_prefix); ";
-    if (!has && !kafka.create_topics)
-      wrong += "topic " + kafka.topic_prefix + topic.name +
-               " is missing or out of reach and kafka.create_topics is false; ";
+    if (has == existing->end() && !kafka.create_topics)
+      wrong +=
+          "topic " + kafka.topic_prefix + topic + " is missing and kafka.create_topics is false; ";
+    wanted.push_back({topic,
+                      all.cluster.shards,
+                      static_cast<std::uint16_t>(kafka.replication_factor),
+                      {{"retention.ms", std::to_string(kafka.retention.count())}}});
   }
   if (!wrong.empty()) throw std::runtime_error(wrong.substr(0, wrong.size() - 2));
   const auto report = admin.ensure_topics(wanted, wait);

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdio>
 
+#include "actors/market/indicators/indicator_plan.hpp"
+
 namespace troupe {
 namespace {
 
@@ -60,14 +62,17 @@ option_def date(std::string name, time_point& member, std::string text) {
   return {std::move(name), std::move(text), allowed, day_text(member), take};
 }
 
-void describe(section& s, market::market_options& o, const indicator_check& check) {
+void describe(section& s, market::market_options& o) {
   auto& [periods, indicators, lateness_max, price_max, size_max, time_min, time_max] = o;
   s.list("periods", periods, 1, "any of 1s, 1m, 5m, 15m, 1h, 1d", check_period,
          "Lengths of the bars that every symbol keeps. Each costs memory, and a row and its "
          "indicators at every close: 1s sixty times as many as 1m.");
-  s.list("indicators", indicators, 0, "names with their parameters, such as sma(20)", check,
+  s.list("indicators", indicators, 0, "names with their parameters, such as sma(20)",
+         market::indicator_violation,
          "Indicators computed at every closed bar of every period. Each costs a row a bar, some "
          "CPU, and memory as long as its window.");
+  const auto wrong = market::indicator_violations(indicators);
+  s.rule(wrong.empty(), "indicators", {}, wrong.empty() ? "" : wrong.front());
   s.duration("lateness_max_ms", lateness_max, {0, 86'400'000},
              "How much older than the newest trade of its symbol a trade may be and still count "
              "into its bar. More admits more disorder, and every bar closes that much later; 0 "
@@ -91,11 +96,11 @@ void describe(section& s, market::market_options& o, const indicator_check& chec
 
 }  // namespace
 
-domain_section market_section(market::market_options& options, indicator_check check) {
+domain_section market_section(market::market_options& options) {
   return {"market",
           "Market data: what every symbol computes, and the bounds of sane input. A change holds "
           "from the next bar on.",
-          [&options, check = std::move(check)](section& s) { describe(s, options, check); }};
+          [&options](section& s) { describe(s, options); }};
 }
 
 }  // namespace troupe

@@ -2,13 +2,12 @@
 
 #include <iostream>
 
-#include "actors/market/indicators/indicator_plan.hpp"
 #include "app/market_config.hpp"
 
 namespace troupe::app {
 
 std::vector<domain_section> domain_sections(market::market_options& market) {
-  return {market_section(market, market::indicator_violation)};
+  return {market_section(market)};
 }
 
 std::optional<settings> load_settings(const std::string& node_file) {

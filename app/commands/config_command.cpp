@@ -18,12 +18,12 @@ struct check_result {
   std::vector<violation> violations;
 };
 
-check_result check_files(const std::vector<std::string>& files, const indicator_check& check) {
+check_result check_files(const std::vector<std::string>& files) {
   const auto text = [](const violation& v) { return to_string(v); };
   check_result result{files, {}};
   for (const auto& file : files) {
     market::market_options market;
-    for (auto& v : check_config(file, {market_section(market, check)}))
+    for (auto& v : check_config(file, {market_section(market)}))
       if (std::ranges::find(result.violations, to_string(v), text) == result.violations.end())
         result.violations.push_back(std::move(v));
   }
@@ -52,7 +52,7 @@ struct check_arguments {
   bool json = false;
 };
 
-void add_check(CLI::App& config, int& exit_code, std::ostream& out, indicator_check check) {
+void add_check(CLI::App& config, int& exit_code, std::ostream& out) {
   auto* command = config.add_subcommand(
       "check", "Report everything that is wrong with config files; start nothing");
   const auto arguments = std::make_shared<check_arguments>();
@@ -61,8 +61,8 @@ void add_check(CLI::App& config, int& exit_code, std::ostream& out, indicator_ch
                    "A node's file (its cluster's file is checked too), or a cluster's file")
       ->required();
   command->add_flag("--json", arguments->json, "One JSON object instead of lines");
-  command->callback([arguments, &exit_code, &out, check = std::move(check)] {
-    const auto result = check_files(arguments->files, check);
+  command->callback([arguments, &exit_code, &out] {
+    const auto result = check_files(arguments->files);
     out << (arguments->json ? as_json(result) : as_text(result)) << '\n';
     exit_code = result.violations.empty() ? 0 : 1;
   });
@@ -73,17 +73,17 @@ void add_reference(CLI::App& config, int& exit_code, std::ostream& out) {
       "reference", "Print every option with its default, unit, range and trade-off");
   command->callback([&exit_code, &out] {
     market::market_options market;
-    out << print_reference({market_section(market, {})});
+    out << print_reference({market_section(market)});
     exit_code = 0;
   });
 }
 
 }  // namespace
 
-void add_config_command(CLI::App& app, int& exit_code, std::ostream& out, indicator_check check) {
+void add_config_command(CLI::App& app, int& exit_code, std::ostream& out) {
   auto* config =
       app.add_subcommand("config", "Check config files, look options up")->require_subcommand(1);
-  add_check(*config, exit_code, out, std::move(check));
+  add_check(*config, exit_code, out);
   add_reference(*config, exit_code, out);
 }
 

@@ -77,6 +77,17 @@ void send_all(const options& o, merger& from, exact_sender& to, outcome& done) {
   done.seconds = shown.seconds();
 }
 
+/// A file that turns out to be damaged halfway: what came before is sent, and remembered.
+void send_all_or_tell(const options& o, merger& from, exact_sender& to, outcome& done) {
+  try {
+    send_all(o, from, to, done);
+  } catch (const damaged_file& e) {
+    to.finish(false);
+    throw std::runtime_error(std::string(e.what()) + "; " + grouped(done.sent) +
+                             " records before that were sent");
+  }
+}
+
 void report_bad_lines(const merger& from, outcome& done) {
   for (const auto& file : from.files()) {
     done.bad += file->bad();
@@ -141,7 +152,7 @@ int run(const options& o) {
   catch_interrupts();
   const bool resumed = notes.has_value();
   exact_sender to(*all, file, resumed ? std::move(*notes) : fresh_notes(*all), resumed);
-  send_all(o, from, to, done);
+  send_all_or_tell(o, from, to, done);
   report_bad_lines(from, done);
   print(o, done, topic, false);
   return done.interrupted ? exit_interrupted : 0;

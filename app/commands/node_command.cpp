@@ -13,6 +13,8 @@ CLI::Option* add_config_option(CLI::App& command, std::string& file) {
 }
 
 int guarded(const char* command, const std::function<int()>& work) {
+  // What goes wrong with the database is told once, by the exception.
+  log::set_level("store", log::level::off);
   try {
     return work();
   } catch (const std::exception& e) {
@@ -25,6 +27,7 @@ namespace {
 
 void set_log(const log_options& o) {
   log::set_level(o.level);
+  log::set_level("store", o.level);
   for (const auto& [component, level] : o.components) log::set_level(component, level);
   log::set_rate_max(o.rate_max);
   if (!o.file.empty()) log::set_file(o.file);

@@ -11,7 +11,10 @@ void split(std::string_view line, std::vector<std::string_view>& to) {
   to.clear();
   for (;;) {
     const auto comma = line.find(',');
-    to.push_back(line.substr(0, comma));
+    auto field = line.substr(0, comma);
+    if (field.size() >= 2 && field.front() == '"' && field.back() == '"')
+      field = field.substr(1, field.size() - 2);
+    to.push_back(field);
     if (comma == std::string_view::npos) return;
     line.remove_prefix(comma + 1);
   }

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <stdexcept>
 
 namespace troupe::feed {
 
@@ -40,8 +39,7 @@ bool line_source::fill() {
   int error = Z_OK;
   const char* const what = ::gzerror(file_, &error);
   if (n < 0 || (n == 0 && error != Z_OK && error != Z_STREAM_END))
-    throw std::runtime_error(path_ + ": damaged after line " + std::to_string(number_) + ": " +
-                             what);
+    throw damaged_file(path_ + ": damaged after line " + std::to_string(number_) + ": " + what);
   at_ = 0;
   filled_ = static_cast<std::size_t>(n);
   return n > 0;

@@ -3,11 +3,17 @@
 #include <zlib.h>
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace troupe::feed {
+
+/// A file that cannot be read to its end, such as a cut-off gzip; the text says where.
+struct damaged_file : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 /// Lines of a text file, gzip or plain.
 class line_source {
@@ -21,7 +27,7 @@ class line_source {
   line_source& operator=(const line_source&) = delete;
 
   /// The next line without its end (LF or CRLF), good until the next call; of one longer than
-  /// `line_max` only that much and one more. Throws when the file is damaged.
+  /// `line_max` only that much and one more. Throws damaged_file.
   bool next(std::string_view& line);
   /// Number of the line that `next` gave last, from 1.
   std::uint64_t number() const { return number_; }

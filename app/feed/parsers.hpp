@@ -10,7 +10,7 @@
 
 namespace troupe::feed {
 
-/// Splits at commas, into `to`.
+/// Splits at commas, into `to`; a field may stand in quotes (and can hold no comma even then).
 void split(std::string_view line, std::vector<std::string_view>& to);
 
 /// A CSV file's columns by their names.

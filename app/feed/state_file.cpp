@@ -46,7 +46,11 @@ void sync_folder(const std::string& path) {
 
 state_file::state_file(const std::string& folder, const std::string& name)
     : folder_(folder.empty() ? "." : folder), path_(folder_ + '/' + name) {
-  std::filesystem::create_directories(folder_);
+  std::error_code error;
+  std::filesystem::create_directories(folder_, error);
+  if (error)
+    throw std::runtime_error("--state " + folder_ +
+                             ": cannot be made a folder: " + error.message());
   const auto lock = path_ + ".lock";
   lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock_ < 0) fail(lock, "create");

@@ -219,12 +219,16 @@ topic_report topic_admin::ensure_topics(const std::vector<topic_spec>& topics, t
   return connection_->ensure(topics, wait);
 }
 
-std::optional<std::uint32_t> topic_admin::partitions(const std::string& topic, timeout wait) {
+std::optional<std::map<std::string, std::uint32_t>> topic_admin::partitions(
+    const std::vector<std::string>& topics, timeout wait) {
   const auto known = connection_->list(static_cast<int>(wait.count()));
   if (!known) return std::nullopt;
-  const auto it = known->find(connection_->options().kafka_name(topic));
-  if (it == known->end()) return std::nullopt;
-  return it->second.partitions;
+  std::map<std::string, std::uint32_t> counts;
+  for (const auto& topic : topics) {
+    const auto it = known->find(connection_->options().kafka_name(topic));
+    if (it != known->end()) counts[topic] = it->second.partitions;
+  }
+  return counts;
 }
 
 std::vector<log_range> topic_admin::ranges(const std::string& topic, std::uint32_t partitions,

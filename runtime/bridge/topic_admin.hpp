@@ -49,8 +49,9 @@ class topic_admin {
   /// problem; so are brokers that do not answer in time.
   topic_report ensure_topics(const std::vector<topic_spec>& topics, timeout wait);
 
-  /// Number of partitions; nothing if there is no such topic or no answer.
-  std::optional<std::uint32_t> partitions(const std::string& topic, timeout wait);
+  /// Number of partitions of each of `topics` that exists; nothing if no answer came.
+  std::optional<std::map<std::string, std::uint32_t>> partitions(
+      const std::vector<std::string>& topics, timeout wait);
   /// Nothing if the partition does not exist or no answer came.
   std::optional<log_range> range(const std::string& topic, std::uint32_t partition, timeout wait);
   /// Of partitions 0 to `partitions` - 1, in two round trips; empty if one of them is not known.

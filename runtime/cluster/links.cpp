@@ -100,6 +100,15 @@ std::optional<std::string> read_hello(int fd, deadline until) {
   return std::string(bytes.data());
 }
 
+std::string peer_of(int socket) {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "?";
+  std::array<char, INET_ADDRSTRLEN> host{};
+  ::inet_ntop(AF_INET, &address.sin_addr, host.data(), host.size());
+  return address_text(host.data(), ntohs(address.sin_port));
+}
+
 caf::io::scribe_ptr adopt(caf::actor_system& system, int fd) {
   return static_cast<caf::io::network::multiplexer&>(system.middleman().backend()).new_scribe(fd);
 }
@@ -140,7 +149,7 @@ void link_listener::accept_all() {
   while (!stopping_) {
     const int fd = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0)
-      welcome(fd);
+      greet(fd);
     else if (!stopping_ && errno != EINTR)
       std::this_thread::sleep_for(50ms);  // Out of descriptors: others may close some.
   }
@@ -150,8 +159,10 @@ void link_listener::accept_all() {
 void link_listener::greet(int socket) {
   constexpr int greetings_max = 64;
   if (greetings_ >= greetings_max) {
+    log::warn("cluster", "link_refused",
+              {{"peer", peer_of(socket)}, {"reason", "too many connections at once"}});
     ::close(socket);
-    return log::warn("cluster", "link_refused", {{"reason", "too many connections at once"}});
+    return;
   }
   ++greetings_;
   std::thread([this, socket] {
@@ -164,11 +175,13 @@ void link_listener::welcome(int socket) {
   unique_socket s(socket);
   set_options(socket);
   const auto hello = read_hello(socket, std::chrono::steady_clock::now() + hello_limit);
-  if (!hello) return log::warn("cluster", "link_refused", {{"reason", "no hello in time"}});
+  if (!hello)
+    return log::warn("cluster", "link_refused",
+                     {{"peer", peer_of(socket)}, {"reason", "no hello in time"}});
   const auto expected = std::string(hello_version) + cluster_;
   if (*hello != expected) {
     const auto reason = hello->starts_with(hello_version) ? "another cluster" : "another protocol";
-    log::warn("cluster", "link_refused", {{"reason", reason}});
+    log::warn("cluster", "link_refused", {{"peer", peer_of(socket)}, {"reason", reason}});
     send_hello(socket, std::string("refused: this is cluster ") + cluster_ + ", protocol " +
                            std::string(hello_version));
     return;

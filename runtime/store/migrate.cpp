@@ -26,7 +26,7 @@ void transact(pg_connection& db, const std::function<void(pqxx::work&)>& body) {
     tx.exec(lock_database);
     body(tx);
   });
-  if (result == statement_result::rejected) throw refused(db.last_error());
+  if (result == statement_result::rejected || db.refused_for_good()) throw refused(db.last_error());
   if (result != statement_result::done) throw unavailable_error(db.last_error());
 }
 

@@ -83,6 +83,16 @@ bool is_transient(std::string_view sqlstate) {
   return std::find(classes.begin(), classes.end(), sqlstate.substr(0, 2)) != classes.end();
 }
 
+// A failed connect comes without SQLSTATE. libpq's own complaints about the DSN name no server.
+bool only_an_operator_helps(std::string_view reason) {
+  constexpr std::array<std::string_view, 8> phrases{
+      "does not exist",          "authentication failed", "no pg_hba.conf entry",
+      "not permitted to log in", "no password supplied",  "invalid connection option",
+      "missing \"=\" after",     "invalid port number"};
+  return std::any_of(phrases.begin(), phrases.end(),
+                     [&](auto phrase) { return reason.find(phrase) != std::string_view::npos; });
+}
+
 // The server ends the connection with these (shutdown, crash of another backend), or can't go on
 // with it.
 bool ends_connection(std::string_view sqlstate) {
@@ -110,12 +120,14 @@ pg_connection::~pg_connection() {
 
 bool pg_connection::ensure_open() {
   sent_ = false;
+  refused_for_good_ = false;
   if (sound()) return true;
   try {
     open();
     return true;
   } catch (const std::exception& e) {
     lost("connect", e.what());
+    refused_for_good_ = only_an_operator_helps(last_error_);
     return false;
   }
 }
@@ -149,6 +161,7 @@ void pg_connection::interrupt() {
 statement_result pg_connection::lost(const std::string& what, const char* why) {
   const auto reason = one_line(why);
   last_error_ = what + ": " + reason;
+  last_sqlstate_.clear();
   log::warn("store", "connection_lost", {{"during", what}, {"reason", reason}, {"sent", sent_}});
   drop();
   return sent_ ? statement_result::outcome_unknown : statement_result::unavailable;
@@ -159,6 +172,7 @@ statement_result pg_connection::failed(const std::string& what, const pqxx::sql_
   if (!alive || error.sqlstate().starts_with("57P")) return lost(what, error.what());
   const auto detail = one_line(error.what());
   last_error_ = what + ": " + detail + " (SQLSTATE " + error.sqlstate() + ')';
+  last_sqlstate_ = error.sqlstate();
   log::error("store", "statement_failed",
              {{"statement", what}, {"sqlstate", error.sqlstate()}, {"detail", detail}});
   if (ends_connection(error.sqlstate())) drop();

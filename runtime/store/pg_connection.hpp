@@ -74,6 +74,11 @@ class pg_connection {
   statement_result prepare(const std::string& name, const std::string& sql);
 
   const std::string& last_error() const { return last_error_; }
+  /// Whether the last attempt to connect failed for a reason that only an operator can mend: no
+  /// such database or user, a wrong password, a DSN that cannot be read.
+  bool refused_for_good() const { return refused_for_good_; }
+  /// SQLSTATE of the last statement that failed; empty if the connection was lost instead.
+  const std::string& last_sqlstate() const { return last_sqlstate_; }
 
   /// Breaks whatever is under way; it ends as a lost connection. Any thread.
   void interrupt();
@@ -93,6 +98,8 @@ class pg_connection {
   bool sent_ = false;  // The statement at hand may have reached the server.
   std::unordered_set<std::string> prepared_;
   std::string last_error_;
+  std::string last_sqlstate_;
+  bool refused_for_good_ = false;
 };
 
 }  // namespace troupe::store

@@ -89,7 +89,11 @@ struct status_reader::connection : pg_connection {
 
   void run(const std::function<void(pqxx::work&)>& body) {
     const auto result = transact(body);
-    if (result == statement_result::rejected) throw refused(last_error());
+    constexpr auto undefined_table = "42P01";
+    if (result == statement_result::rejected && last_sqlstate() == undefined_table)
+      throw refused(
+          "the database lacks Troupe's tables: run `troupe migrate` with the same --config");
+    if (result == statement_result::rejected || refused_for_good()) throw refused(last_error());
     if (result != statement_result::done) throw unavailable_error(last_error());
   }
 

@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "actors/market/indicators/indicator_plan.hpp"
 #include "runtime/options/load.hpp"
 #include "tests/runtime/options/config_files.hpp"
 
@@ -20,9 +21,7 @@ run_result run(const std::string& arguments) {
   CLI::App app{"troupe"};
   std::ostringstream out;
   int exit_code = -1;
-  add_config_command(app, exit_code, out, [](const std::string& text) {
-    return std::string(text == "smart" ? "is no indicator" : "");
-  });
+  add_config_command(app, exit_code, out);
   try {
     app.parse(arguments);
   } catch (const CLI::ParseError&) {
@@ -40,8 +39,8 @@ TEST_CASE("config check says everything about several files, each thing once") {
   const auto [exit_code, out] = run("config check " + a + ' ' + b);
   CHECK(exit_code == 1);
   CHECK(out == folder.path("cluster.json") +
-                   ": market.indicators[0] = \"smart\": is no indicator\n" + b +
-                   ": id = \"B\": must be 1 to 32 of a-z 0-9 -\n2 violations\n");
+                   ": market.indicators[0] = \"smart\": " + market::indicator_violation("smart") +
+                   '\n' + b + ": id = \"B\": must be 1 to 32 of a-z 0-9 -\n2 violations\n");
 
   const auto parsed = nlohmann::json::parse(run("config check --json " + b).out);
   CHECK(parsed["files"] == nlohmann::json::array({b}));

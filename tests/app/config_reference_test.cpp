@@ -20,8 +20,7 @@ std::string file_text(const std::string& path) {
 
 std::string reference() {
   static market::market_options options;
-  return print_reference(
-      {market_section(options, [](const std::string&) { return std::string(); })});
+  return print_reference({market_section(options)});
 }
 
 /// `lease.ttl_ms`, and `lease` itself.

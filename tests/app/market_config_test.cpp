@@ -12,11 +12,7 @@ using lines = std::vector<std::string>;
 using nlohmann::json;
 
 const auto describe_market = [](section& s, market::market_options& o) {
-  const auto check = [](const std::string& text) {
-    return std::string(text.ends_with(')') || text.size() == 3 || text == "vwap" ? ""
-                                                                                 : "is unknown");
-  };
-  market_section(o, check).describe(s);
+  market_section(o).describe(s);
 };
 
 TEST_CASE("every market option reaches its own member") {
@@ -64,7 +60,7 @@ TEST_CASE("market options that are not allowed") {
       problems ==
       lines{
           "f: periods[1] = \"2m\": must be one of 1s, 1m, 5m, 15m, 1h, 1d",
-          "f: indicators[1] = \"smart\": is unknown",
+          "f: indicators[1] = \"smart\": " + market::indicator_violation("smart"),
           "f: indicators[3] = \"vwap\": stands in the list already",
           "f: price_max = 5: must be a decimal above 0 as text, such as \"0.5\", with up to 8 "
           "places",
@@ -77,6 +73,10 @@ TEST_CASE("market options that are not allowed") {
             .problems ==
         lines{"f: periods = [...]: must be a list: any of 1s, 1m, 5m, 15m, 1h, 1d",
               "f: time_max = \"1970-01-01\": must be after time_min = 1970-01-01"});
+  CHECK(testing::read_and_print<market::market_options>(
+            json::parse(R"json({"indicators": ["rsi(14)", "obv", "rsi( 14 )"]})json"),
+            describe_market)
+            .problems.size() == 1);
 }
 
 }  // namespace

@@ -67,6 +67,12 @@ TEST_CASE("trades, quotes and daily bars become records") {
           R"({"type":"bar","symbol":"SPY","period":"1d","time":883699200000000,"open":"97.31","high":"97.53","low":"96.53","close":"97.36","volume":"2150000"})"});
 }
 
+TEST_CASE("fields may stand in quotes") {
+  CHECK(payloads_of("\"ts_ms\",\"symbol\",\"price\",\"size\"\n\"1\",\"A\",1.5,\"2\"\n") ==
+        std::vector<std::string>{
+            R"({"type":"trade","symbol":"A","time":1000,"price":"1.5","size":"2"})"});
+}
+
 TEST_CASE("columns are found by name; line ends, blank lines and a byte order mark do not matter") {
   CHECK(
       payloads_of("\xef\xbb\xbfsize,x,price,symbol,ts_ms\r\n2,?,1.50,A,1\r\n\r\n3,?,1.5,A,2\r\n") ==

@@ -25,8 +25,8 @@ TEST_CASE("missing topics are made, existing ones left alone, racing creators ar
   CHECK(created == 2);
   topic_admin admin(testing::kafka());
   CHECK(admin.ensure_topics(wanted, 60s).created.empty());
-  CHECK(admin.partitions(a, 10s) == 4);
-  CHECK_FALSE(admin.partitions("no-such-topic", 10s).has_value());
+  CHECK(admin.partitions({a, "no-such-topic"}, 10s) ==
+        std::map<std::string, std::uint32_t>{{a, 4}});
 }
 
 TEST_CASE("each topic with another partition count is named") {
@@ -54,7 +54,8 @@ TEST_CASE("a prefix stands before every name") {
   topic_admin admin(options);
   CHECK(admin.ensure_topics({{"market", 1, 1, {}}}, 60s).created ==
         std::vector{options.topic_prefix + "market"});
-  CHECK(topic_admin(testing::kafka()).partitions(options.topic_prefix + "market", 10s) == 1);
+  const auto name = options.topic_prefix + "market";
+  CHECK(topic_admin(testing::kafka()).partitions({name}, 10s)->at(name) == 1);
 }
 
 TEST_CASE("brokers that do not answer are a problem, in time") {
