@@ -278,11 +278,10 @@ void kafka_egress::engine::on_tails(const std::shared_ptr<opening>& o,
   {
     const std::lock_guard lock(mutex_);
     if (o->replaced) return;
-    for (const auto& [topic, seq] : out) {
+    for (const auto& topic : o->topics) {
       auto& l = o->lanes[topic];
       l.topic = topic;
       l.name = options_.kafka.kafka_name(topic);
-      l.acknowledged = seq;
     }
     o->at = opening::phase::open;
   }

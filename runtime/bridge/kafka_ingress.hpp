@@ -7,6 +7,8 @@
 
 namespace troupe::bridge {
 
+class ingress_poller;
+
 /// The log on the way in, from Kafka: one consumer and one thread for all shards of a node.
 /// Partitions are assigned by position, never by group. Records stay in the buffers that they were
 /// fetched into until their batch is dropped, on whatever thread; what is not yet dropped counts as
@@ -33,8 +35,7 @@ class kafka_ingress final : public ingress_port {
   std::int64_t inflight() const;
 
  private:
-  class poller;
-  std::unique_ptr<poller> poller_;
+  std::unique_ptr<ingress_poller> poller_;
 };
 
 }  // namespace troupe::bridge

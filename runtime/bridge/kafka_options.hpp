@@ -48,7 +48,8 @@ struct ingress_options {
   std::int64_t inflight_bytes_max = 256 << 20;
   /// Most records of one poll. Larger is cheaper a record, and coarser.
   std::uint32_t poll_records_max = 10'000;
-  /// Records fetched ahead a partition, and the memory of all of them together.
+  /// Fetching ahead stops at this many records, or at this much memory, of all partitions together.
+  /// A fetch under way comes on top. A record costs about 300 bytes besides itself.
   std::uint32_t prefetch_records = 100'000;
   std::uint32_t prefetch_kib_max = 65'536;
   /// How long a broker holds an empty fetch back; it is also how long a taken partition may wait

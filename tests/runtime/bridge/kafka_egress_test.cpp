@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "runtime/bridge/kafka_producer.hpp"
+#include "runtime/bridge/topic_admin.hpp"
 #include "tests/runtime/bridge/egress_host.hpp"
 #include "tests/runtime/bridge/kafka_fixture.hpp"
 
@@ -92,6 +93,62 @@ TEST_CASE("opening again right after publishing much doubles nothing and loses n
   REQUIRE(testing::wait_until([&] { return host.all_delivered(); }));
   check_complete(topic, 0, 10'000);
   CHECK(host.losses == 0);
+}
+
+TEST_CASE("opening waits for what is in flight") {
+  const auto topic = testing::make_topic("egress-flight", 1);
+  auto o = options();
+  o.linger = 500ms;  // Records stay with the client for longer than a tail takes to read.
+  kafka_egress egress(o);
+  egress_host host(egress, shard_id(0), {topic});
+  host.open(epoch(1));
+  REQUIRE(testing::wait_until([&] { return host.is_open(); }));
+  for (int i = 0; i < 100; ++i) host.add(topic);
+  host.open(epoch(2));
+  REQUIRE(testing::wait_until([&] { return host.openings == 2; }));
+  CHECK(host.found()[topic] == sequence(100));
+  check_complete(topic, 0, 100);
+}
+
+TEST_CASE("when the broker refuses a record, nothing after it counts as delivered") {
+  const auto topic = testing::unique_name("egress-refused");
+  topic_admin admin(testing::kafka());
+  REQUIRE(admin.ensure_topics({{topic, 1, 1, {{"max.message.bytes", "2000"}}}}, 60s).ok());
+  auto o = options();
+  o.compression = "none";
+  o.kafka.settings = {{"batch.num.messages", "1"}};
+  kafka_egress egress(o);
+  std::atomic<std::int64_t> delivered = 0, found = -1;
+  std::atomic<int> lost = 0;
+  const egress_port::listener to{[&](const std::string&, sequence s) { delivered = s.value(); },
+                                 [&](auto...) { ++lost; },
+                                 [&](auto out) { found = out[topic].value(); }};
+  const auto publish = [&](std::int64_t from, std::int64_t large) {
+    for (std::int64_t s = from; s <= 40; ++s)
+      egress.publish(shard_id(0), epoch(1), topic, sequence(s), "key",
+                     s == large ? std::string(5'000, 'x') : "row " + std::to_string(s));
+  };
+  egress.open(shard_id(0), epoch(1), {topic}, to);
+  REQUIRE(testing::wait_until([&] { return found == 0; }));
+  publish(1, 11);
+  REQUIRE(testing::wait_until([&] { return lost == 1; }));
+  // All but the large one are in the log by then.
+  REQUIRE(testing::wait_until([&] { return admin.range(topic, 0, 5s)->end == position(39); }));
+  found = -1;
+  egress.open(shard_id(0), epoch(1), {topic}, to);
+  REQUIRE(testing::wait_until([&] { return found >= 0; }));
+  CHECK(found == 10);
+  CHECK(delivered == 10);
+  publish(11, 0);
+  REQUIRE(testing::wait_until([&] { return delivered == 40; }));
+  CHECK(lost == 1);
+  // A reader that takes a record only when its sequence is the next sees all of them once.
+  std::int64_t accepted = 0;
+  const auto log = testing::read_all(topic, 0);
+  for (const auto& r : log)
+    if (r.seq == std::to_string(accepted + 1)) ++accepted;
+  CHECK(accepted == 40);
+  MESSAGE("records in the log: " << log.size());
 }
 
 TEST_CASE("foreign records at the end do not hide the last sequence") {

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runtime/base/clock.hpp"
+#include "runtime/bridge/inflight.hpp"
+#include "runtime/bridge/kafka_client.hpp"
+#include "runtime/bridge/kafka_options.hpp"
+#include "runtime/bridge/partition_inspector.hpp"
+#include "runtime/entity/ingress.hpp"
+
+namespace troupe::bridge {
+
+/// One partition that a shard reads.
+struct ingress_slot {
+  std::uint32_t topic = 0;
+  shard_id shard;
+  std::int64_t assignment = 0;
+  std::shared_ptr<const ingress_port::receiver> to;
+  std::int64_t next = 0;  // Offset after the last record handed over.
+  bool assigned = false;
+  bool held = false;    // By the host.
+  bool full = false;    // By what is in flight.
+  bool paused = false;  // As the client knows it.
+  std::shared_ptr<inflight_gauge> gauge = std::make_shared<inflight_gauge>();
+  // Until its first record a slot is in doubt: the client does not always say that a position or a
+  // partition is missing.
+  enum class doubt : std::uint8_t { none, existence, range };
+  doubt in_doubt = doubt::none;
+  steady_time look_at{};
+  int looks = 0;
+  // Changes with every start and stop: answers to older questions are void.
+  std::uint64_t life = 0;
+  // Being filled while one poll's messages are sorted.
+  std::shared_ptr<record_batch> batch;
+  std::shared_ptr<counted_loan> loan;
+};
+
+/// The consumer of a node and its thread. Everything that touches partitions happens on that
+/// thread.
+class ingress_poller {
+ public:
+  explicit ingress_poller(ingress_options options);
+  ~ingress_poller();
+
+  void post(std::function<void()> command) {
+    {
+      const std::lock_guard lock(mutex_);
+      commands_.push_back(std::move(command));
+    }
+    total_->wake.signal();
+  }
+  std::int64_t inflight() const { return total_->all.records.load(); }
+
+  // On the polling thread only, by `post`.
+  void assign(shard_id shard, std::int64_t assignment, const std::vector<ingress_port::start>& from,
+              const std::shared_ptr<const ingress_port::receiver>& to);
+  void unassign(shard_id shard);
+  void hold(shard_id shard, bool held);
+
+ private:
+  void run();
+  void run_commands();
+  bool held_back();
+  std::size_t poll();
+  bool nudge();
+  void sort(std::span<rd_kafka_message_t* const> messages);
+  ingress_slot* slot_of(const rd_kafka_message_t& m);
+  void fill(ingress_slot& s, rd_kafka_message_t* m, std::size_t expected);
+  void hand_over(ingress_slot& s);
+  std::int64_t log_end(const ingress_slot& s) const;
+
+  ingress_slot& slot_at(std::uint32_t topic, shard_id shard);
+  template <class F>
+  void each_of(shard_id shard, F&& f);
+  void start_slot(ingress_slot& s, std::int64_t from);
+  void stop_slot(ingress_slot& s);
+  void restart_slot(ingress_slot& s);
+  void apply_pause(ingress_slot& s);
+  void release_drained();
+
+  void on_error(ingress_slot* s, const rd_kafka_message_t& m);
+  void set_doubt(ingress_slot& s, ingress_slot::doubt d);
+  void look_at_doubtful();
+  void look_at(ingress_slot& s);
+  template <class Answer, class F>
+  std::function<void(Answer)> answered(ingress_slot& s, F f);
+  void on_range(ingress_slot& s, const partition_inspector::range& range);
+  void on_count(ingress_slot& s, const std::uint32_t& partitions);
+  void report_truncated(ingress_slot& s, std::int64_t first);
+
+  const ingress_options options_;
+  std::shared_ptr<inflight_total> total_ = std::make_shared<inflight_total>();
+  std::shared_ptr<rdk::client> client_;
+  rdk::queue_ptr queue_;
+  std::vector<std::string> names_;  // In Kafka, by topic index.
+  // Pinned, so that a message's topic is known by its address.
+  std::vector<rdk::topic_ptr> topics_;
+  std::vector<std::vector<std::unique_ptr<ingress_slot>>> slots_;  // By topic and shard.
+  std::vector<rd_kafka_message_t*> buffer_;
+  std::vector<ingress_slot*> touched_;
+  std::vector<ingress_slot*> full_;
+  int doubtful_ = 0;
+  bool stalled_ = false;
+  steady_time nudged_{};
+
+  std::mutex mutex_;
+  std::deque<std::function<void()>> commands_;
+  std::atomic<bool> stop_ = false;
+  std::unique_ptr<partition_inspector> inspector_;
+  std::thread thread_;
+};
+
+}  // namespace troupe::bridge

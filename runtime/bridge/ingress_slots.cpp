@@ -1,0 +1,210 @@
+#include <algorithm>
+#include <utility>
+
+#include "runtime/base/log.hpp"
+#include "runtime/bridge/ingress_poller.hpp"
+
+namespace troupe::bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto look_again = 1'000ms;
+/// A broker that has just restarted may not know its topics yet.
+constexpr int looks_max = 5;
+
+}  // namespace
+
+ingress_slot& ingress_poller::slot_at(std::uint32_t topic, shard_id shard) {
+  auto& row = slots_.at(topic);
+  if (row.size() <= shard.value()) row.resize(shard.value() + 1);
+  auto& s = row[shard.value()];
+  if (!s) {
+    s = std::make_unique<ingress_slot>();
+    s->topic = topic;
+    s->shard = shard;
+  }
+  return *s;
+}
+
+template <class F>
+void ingress_poller::each_of(shard_id shard, F&& f) {
+  for (auto& row : slots_)
+    if (shard.value() < row.size() && row[shard.value()]) f(*row[shard.value()]);
+}
+
+void ingress_poller::assign(shard_id shard, std::int64_t assignment,
+                            const std::vector<ingress_port::start>& from,
+                            const std::shared_ptr<const ingress_port::receiver>& to) {
+  each_of(shard, [&](ingress_slot& s) {
+    if (s.assignment == assignment) return;
+    stop_slot(s);
+    s.held = false;
+  });
+  for (const auto& start : from) {
+    auto& s = slot_at(start.topic, shard);
+    stop_slot(s);
+    s.assignment = assignment;
+    s.to = to;
+    start_slot(s, start.from.value());
+  }
+}
+
+void ingress_poller::unassign(shard_id shard) {
+  each_of(shard, [this](ingress_slot& s) {
+    stop_slot(s);
+    s.held = false;
+    s.to = nullptr;
+  });
+}
+
+void ingress_poller::hold(shard_id shard, bool held) {
+  each_of(shard, [&](ingress_slot& s) {
+    s.held = held;
+    apply_pause(s);
+  });
+}
+
+void ingress_poller::start_slot(ingress_slot& s, std::int64_t from) {
+  ++s.life;
+  s.gauge = std::make_shared<inflight_gauge>();
+  s.next = from;
+  const auto list = rdk::one_partition(names_[s.topic], s.shard.value(), from);
+  const rdk::error_ptr failed(rd_kafka_incremental_assign(client_->get(), list.get()));
+  s.assigned = !failed;
+  if (failed)
+    log::error("bridge", "assign_failed",
+               {{"topic", names_[s.topic]},
+                {"partition", s.shard},
+                {"reason", rd_kafka_error_string(failed.get())}});
+  set_doubt(s, ingress_slot::doubt::existence);
+  // The client remembers a pause beyond the assignment that it was for.
+  apply_pause(s);
+}
+
+void ingress_poller::stop_slot(ingress_slot& s) {
+  ++s.life;
+  set_doubt(s, ingress_slot::doubt::none);
+  if (s.full) std::erase(full_, &s);
+  s.full = false;
+  if (!s.assigned) return;
+  s.assigned = false;
+  const auto list = rdk::one_partition(names_[s.topic], s.shard.value(), 0);
+  const rdk::error_ptr failed(rd_kafka_incremental_unassign(client_->get(), list.get()));
+  if (failed)
+    log::error("bridge", "unassign_failed",
+               {{"topic", names_[s.topic]},
+                {"partition", s.shard},
+                {"reason", rd_kafka_error_string(failed.get())}});
+}
+
+void ingress_poller::apply_pause(ingress_slot& s) {
+  const bool wanted = s.held || s.full;
+  if (!s.assigned || s.paused == wanted) return;
+  s.paused = wanted;
+  const auto list = rdk::one_partition(names_[s.topic], s.shard.value(), 0);
+  if (wanted)
+    rd_kafka_pause_partitions(client_->get(), list.get());
+  else
+    rd_kafka_resume_partitions(client_->get(), list.get());
+}
+
+void ingress_poller::release_drained() {
+  std::erase_if(full_, [this](ingress_slot* s) {
+    if (s->gauge->records.load() > options_.shard_inflight_max / 2) return false;
+    s->full = false;
+    s->gauge->waiting = false;
+    apply_pause(*s);
+    return true;
+  });
+}
+
+void ingress_poller::on_error(ingress_slot* s, const rd_kafka_message_t& m) {
+  const auto error = rdk::name_of(m.err);
+  if (s == nullptr || !s->assigned) {
+    log::debug("bridge", "ingress_error",
+               {{"error", error}, {"reason", rd_kafka_message_errstr(&m)}});
+    return;
+  }
+  const bool lost = m.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+                    m.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+  const bool unknown = m.err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+                       m.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+                       m.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+  log::warn("bridge", lost ? "position_out_of_range" : "ingress_error",
+            {{"topic", names_[s->topic]},
+             {"partition", s->shard},
+             {"position", s->next},
+             {"error", error},
+             {"reason", rd_kafka_message_errstr(&m)}});
+  if (lost) set_doubt(*s, ingress_slot::doubt::range);
+  if (unknown && s->in_doubt == ingress_slot::doubt::none)
+    set_doubt(*s, ingress_slot::doubt::existence);
+}
+
+void ingress_poller::set_doubt(ingress_slot& s, ingress_slot::doubt d) {
+  doubtful_ +=
+      (d != ingress_slot::doubt::none ? 1 : 0) - (s.in_doubt != ingress_slot::doubt::none ? 1 : 0);
+  s.in_doubt = d;
+  s.looks = 0;
+  s.look_at =
+      std::chrono::steady_clock::now() + (d == ingress_slot::doubt::existence ? look_again : 0ms);
+}
+
+void ingress_poller::look_at_doubtful() {
+  if (doubtful_ == 0) return;
+  const auto now = std::chrono::steady_clock::now();
+  for (auto& row : slots_)
+    for (auto& s : row)
+      if (s && s->in_doubt != ingress_slot::doubt::none && s->look_at <= now) {
+        s->look_at = now + look_again;
+        look_at(*s);
+      }
+}
+
+/// `f` runs on the polling thread, with the answer, unless the slot has gone another way meanwhile.
+template <class Answer, class F>
+std::function<void(Answer)> ingress_poller::answered(ingress_slot& s, F f) {
+  return [this, &s, life = s.life, f](Answer answer) {
+    post([this, &s, life, f, answer] {
+      if (s.life == life && s.in_doubt != ingress_slot::doubt::none && answer)
+        (this->*f)(s, *answer);
+    });
+  };
+}
+
+void ingress_poller::look_at(ingress_slot& s) {
+  if (s.in_doubt == ingress_slot::doubt::range)
+    inspector_->find_range(
+        names_[s.topic], s.shard.value(),
+        answered<std::optional<partition_inspector::range>>(s, &ingress_poller::on_range));
+  else
+    inspector_->count_partitions(
+        names_[s.topic], answered<std::optional<std::uint32_t>>(s, &ingress_poller::on_count));
+}
+
+void ingress_poller::on_range(ingress_slot& s, const partition_inspector::range& range) {
+  if (s.next < range.low || s.next > range.high) return report_truncated(s, range.low);
+  restart_slot(s);
+}
+
+void ingress_poller::on_count(ingress_slot& s, const std::uint32_t& partitions) {
+  if (s.shard.value() < partitions)
+    return s.looks == 0 ? set_doubt(s, ingress_slot::doubt::none) : restart_slot(s);
+  if (++s.looks >= looks_max) report_truncated(s, -1);
+}
+
+void ingress_poller::restart_slot(ingress_slot& s) {
+  const auto from = s.next;
+  stop_slot(s);
+  start_slot(s, from);
+}
+
+void ingress_poller::report_truncated(ingress_slot& s, std::int64_t first) {
+  const auto to = s.to;
+  stop_slot(s);
+  to->truncated(s.topic, position(s.next), position(first));
+}
+
+}  // namespace troupe::bridge

@@ -1,0 +1,78 @@
+#include "runtime/bridge/partition_inspector.hpp"
+
+namespace troupe::bridge {
+
+namespace {
+
+constexpr int answer_ms_max = 1'000;
+
+}  // namespace
+
+partition_inspector::partition_inspector(std::shared_ptr<rdk::client> client)
+    : client_(std::move(client)), thread_([this] { run(); }) {}
+
+partition_inspector::~partition_inspector() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void partition_inspector::post(std::function<void()> job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+void partition_inspector::run() {
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    if (jobs_.empty()) {
+      wake_.wait(lock);
+      continue;
+    }
+    const auto job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job();
+    lock.lock();
+  }
+}
+
+void partition_inspector::find_range(std::string topic, std::uint32_t partition, on_range answer) {
+  post([this, topic = std::move(topic), partition, answer = std::move(answer)] {
+    range found;
+    const auto failed = rd_kafka_query_watermark_offsets(client_->get(), topic.c_str(),
+                                                         static_cast<std::int32_t>(partition),
+                                                         &found.low, &found.high, answer_ms_max);
+    answer(failed == RD_KAFKA_RESP_ERR_NO_ERROR ? std::optional(found) : std::nullopt);
+  });
+}
+
+void partition_inspector::count_partitions(std::string topic, on_count answer) {
+  post([this, topic = std::move(topic), answer = std::move(answer)] {
+    const rdk::topic_ptr handle(rd_kafka_topic_new(client_->get(), topic.c_str(), nullptr));
+    const rd_kafka_metadata_t* found = nullptr;
+    const auto failed = rd_kafka_metadata(client_->get(), 0, handle.get(), &found, answer_ms_max);
+    const rdk::metadata_ptr metadata(found);
+    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR || metadata->topic_cnt != 1)
+      return answer(std::nullopt);
+    const auto& t = metadata->topics[0];
+    if (t.err == RD_KAFKA_RESP_ERR_NO_ERROR)
+      return answer(static_cast<std::uint32_t>(t.partition_cnt));
+    answer(t.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? std::optional<std::uint32_t>(0)
+                                                            : std::nullopt);
+  });
+}
+
+void partition_inspector::nudge(rdk::partitions_ptr partitions) {
+  post([this, list = std::shared_ptr(std::move(partitions))] {
+    rd_kafka_offsets_for_times(client_->get(), list.get(), answer_ms_max);
+  });
+}
+
+}  // namespace troupe::bridge
