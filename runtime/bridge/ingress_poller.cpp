@@ -144,7 +144,8 @@ void ingress_poller::sort(std::span<rd_kafka_message_t* const> messages) {
       on_error(current, *m);
       last = nullptr;
       rd_kafka_message_destroy(m);
-    } else if (current == nullptr || !current->assigned) [[unlikely]] {
+    } else if (current == nullptr || !current->assigned || m->offset < current->next) [[unlikely]] {
+      // Around pauses and restarts the client may hand a record over again.
       last = nullptr;
       rd_kafka_message_destroy(m);
     } else {
