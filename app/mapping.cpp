@@ -30,7 +30,8 @@ bridge::ingress_options bridge_ingress_options(const settings& all, const catalo
   for (const auto& def : things.ingress) to.topics.push_back(def.topic);
   to.shard_inflight_max = all.cluster.ingress.shard_inflight_max;
   to.poll_records_max = all.cluster.ingress.batch_records_max;
-  to.prefetch_kib_max = all.cluster.ingress.queued_kbytes_max;
+  // One node may come to read every partition.
+  to.prefetch_kib_max = std::max(64U, all.cluster.ingress.queued_kbytes_max / all.cluster.shards);
   return to;
 }
 

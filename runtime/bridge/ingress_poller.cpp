@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/base/ensure.hpp"
+#include "runtime/base/log.hpp"
+
 namespace troupe::bridge {
 
 namespace {
@@ -12,7 +15,7 @@ using namespace std::chrono_literals;
 constexpr auto idle_wait = 500ms;
 constexpr auto nudge_every = 20ms;
 
-std::size_t nudge_below(const ingress_options& o) {
+std::int64_t nudge_below(const ingress_options& o) {
   return o.prefetch_records / 4;
 }
 
@@ -44,8 +47,7 @@ ingress_poller::ingress_poller(ingress_options options)
       buffer_(options_.poll_records_max) {
   rd_kafka_poll_set_consumer(client_->get());
   queue_.reset(rd_kafka_queue_get_consumer(client_->get()));
-  const std::uint64_t one = 1;
-  rd_kafka_queue_io_event_enable(queue_.get(), total_->wake.fd(), &one, sizeof one);
+  rd_kafka_queue_io_event_enable(queue_.get(), total_->wake.fd(), &wake_up, sizeof wake_up);
   for (const auto& topic : options_.topics) {
     names_.push_back(options_.kafka.kafka_name(topic));
     topics_.emplace_back(rd_kafka_topic_new(client_->get(), names_.back().c_str(), nullptr));
@@ -59,6 +61,10 @@ ingress_poller::~ingress_poller() {
   total_->wake.signal();
   thread_.join();
   inspector_.reset();
+  for (auto& row : slots_)
+    for (auto& s : row)
+      if (s && s->queue) rd_kafka_queue_io_event_enable(s->queue.get(), -1, nullptr, 0);
+  slots_.clear();
   rd_kafka_queue_io_event_enable(queue_.get(), -1, nullptr, 0);
   queue_.reset();
   topics_.clear();
@@ -104,97 +110,90 @@ bool ingress_poller::held_back() {
 }
 
 std::size_t ingress_poller::poll() {
+  poll_client();
+  std::size_t taken = 0;
+  ++turn_;
+  for (std::size_t i = 0; i < assigned_.size() && !held_back(); ++i) {
+    auto& s = *assigned_[(turn_ + i) % assigned_.size()];
+    if (s.open()) taken += poll_slot(s);
+  }
+  if (taken > 0) nudge();
+  return taken;
+}
+
+/// Errors that are no partition's; records come by the slots' queues only.
+void ingress_poller::poll_client() {
   const auto n = rd_kafka_consume_batch_queue(queue_.get(), 0, buffer_.data(), buffer_.size());
+  for (ssize_t i = 0; i < n; ++i) {
+    auto* m = buffer_[static_cast<std::size_t>(i)];
+    ensure(m->err != RD_KAFKA_RESP_ERR_NO_ERROR, "records come by their partitions' queues");
+    log::debug("bridge", "ingress_error",
+               {{"error", rdk::name_of(m->err)}, {"reason", rd_kafka_message_errstr(m)}});
+    rd_kafka_message_destroy(m);
+  }
+}
+
+std::size_t ingress_poller::poll_slot(ingress_slot& s) {
+  const auto room = options_.shard_inflight_max - s.gauge->records.load();
+  const auto n = rd_kafka_consume_batch_queue(
+      s.queue.get(), 0, buffer_.data(),
+      std::min(buffer_.size(), static_cast<std::size_t>(std::max<std::int64_t>(room, 1))));
   if (n <= 0) return 0;
   client_->alive();
-  sort({buffer_.data(), static_cast<std::size_t>(n)});
-  if (rd_kafka_queue_length(queue_.get()) < nudge_below(options_)) nudge();
+  hand_over(s, {buffer_.data(), static_cast<std::size_t>(n)});
   return static_cast<std::size_t>(n);
 }
 
-/// Wakes the client's fetching threads when little is left and some partition has more. Returns
+void ingress_poller::hand_over(ingress_slot& s, std::span<rd_kafka_message_t* const> messages) {
+  auto batch = std::make_shared<record_batch>();
+  auto loan = std::make_shared<counted_loan>(client_, total_, s.gauge);
+  batch->records.reserve(messages.size());
+  loan->reserve(messages.size());
+  for (auto* m : messages) {
+    // Around a restart the client may hand a record over again.
+    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && m->offset >= s.next) [[likely]] {
+      batch->records.push_back(rdk::view_of(*m));
+      loan->add(m);
+      s.next = m->offset + 1;
+      continue;
+    }
+    if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) on_error(s, *m);
+    rd_kafka_message_destroy(m);
+  }
+  if (batch->records.empty()) return;
+  if (s.in_doubt != ingress_slot::doubt::none) set_doubt(s, ingress_slot::doubt::none);
+  batch->shard = s.shard;
+  batch->topic = s.topic;
+  batch->assignment = s.assignment;
+  batch->log_end = log_end(s);
+  loan->count();
+  batch->storage = std::move(loan);
+  if (s.gauge->records.load() >= options_.shard_inflight_max) {
+    s.full = true;
+    s.gauge->waiting = true;
+    full_.push_back(&s);
+  }
+  s.to->records(std::move(batch));
+}
+
+/// Wakes the client's fetching threads when little is left of a partition that has more. Returns
 /// whether one has.
 bool ingress_poller::nudge() {
   const auto now = std::chrono::steady_clock::now();
   if (now - nudged_ < nudge_every) return true;
   rdk::partitions_ptr behind(rd_kafka_topic_partition_list_new(16));
-  for (const auto& row : slots_)
-    for (const auto& s : row)
-      if (s && s->assigned && !s->paused &&
-          (s->in_doubt == ingress_slot::doubt::existence || s->next < log_end(*s)))
-        rd_kafka_topic_partition_list_add(behind.get(), names_[s->topic].c_str(),
-                                          static_cast<std::int32_t>(s->shard.value()))
-            ->offset = RD_KAFKA_OFFSET_END;
+  for (const auto* s : assigned_) {
+    const auto left = static_cast<std::int64_t>(rd_kafka_queue_length(s->queue.get()));
+    if (s->open() && left < nudge_below(options_) &&
+        (s->in_doubt == ingress_slot::doubt::existence || s->next + left < log_end(*s)))
+      rd_kafka_topic_partition_list_add(behind.get(), names_[s->topic].c_str(),
+                                        static_cast<std::int32_t>(s->shard.value()))
+          ->offset = RD_KAFKA_OFFSET_END;
+  }
   if (behind->cnt == 0) return false;
   nudged_ = now;
   inspector_->nudge(std::move(behind));
   return true;
-}
-
-/// Messages come in runs of one partition.
-void ingress_poller::sort(std::span<rd_kafka_message_t* const> messages) {
-  ingress_slot* current = nullptr;
-  const rd_kafka_message_t* last = nullptr;
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    auto* m = messages[i];
-    if (last == nullptr || m->partition != last->partition || m->rkt != last->rkt)
-      current = slot_of(*m);
-    last = m;
-    if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) [[unlikely]] {
-      on_error(current, *m);
-      last = nullptr;
-      rd_kafka_message_destroy(m);
-    } else if (current == nullptr || !current->assigned || m->offset < current->next) [[unlikely]] {
-      // Around pauses and restarts the client may hand a record over again.
-      last = nullptr;
-      rd_kafka_message_destroy(m);
-    } else {
-      fill(*current, m, messages.size() - i);
-    }
-  }
-  for (auto* s : touched_) hand_over(*s);
-  touched_.clear();
-}
-
-ingress_slot* ingress_poller::slot_of(const rd_kafka_message_t& m) {
-  const auto shard = static_cast<std::size_t>(m.partition);
-  for (std::size_t topic = 0; topic < topics_.size(); ++topic) {
-    if (m.rkt != topics_[topic].get()) continue;
-    return m.partition >= 0 && shard < slots_[topic].size() ? slots_[topic][shard].get() : nullptr;
-  }
-  return nullptr;
-}
-
-void ingress_poller::fill(ingress_slot& s, rd_kafka_message_t* m, std::size_t expected) {
-  if (!s.batch) {
-    s.batch = std::make_shared<record_batch>();
-    s.loan = std::make_shared<counted_loan>(client_, total_, s.gauge);
-    const auto room = std::min<std::size_t>(expected, 256);
-    s.batch->records.reserve(room);
-    s.loan->reserve(room);
-    touched_.push_back(&s);
-  }
-  s.batch->records.push_back(rdk::view_of(*m));
-  s.loan->add(m);
-  s.next = m->offset + 1;
-}
-
-void ingress_poller::hand_over(ingress_slot& s) {
-  if (s.in_doubt != ingress_slot::doubt::none) set_doubt(s, ingress_slot::doubt::none);
-  auto batch = std::exchange(s.batch, nullptr);
-  batch->shard = s.shard;
-  batch->topic = s.topic;
-  batch->assignment = s.assignment;
-  batch->log_end = log_end(s);
-  s.loan->count();
-  batch->storage = std::exchange(s.loan, nullptr);
-  if (!s.full && s.gauge->records.load() > options_.shard_inflight_max) {
-    s.full = true;
-    s.gauge->waiting = true;
-    full_.push_back(&s);
-    apply_pause(s);
-  }
-  s.to->records(std::move(batch));
 }
 
 std::int64_t ingress_poller::log_end(const ingress_slot& s) const {

@@ -21,17 +21,20 @@
 
 namespace troupe::bridge {
 
+/// What a queue of the client writes to the polling thread's event.
+inline constexpr std::uint64_t wake_up = 1;
+
 /// One partition that a shard reads.
 struct ingress_slot {
   std::uint32_t topic = 0;
   shard_id shard;
   std::int64_t assignment = 0;
   std::shared_ptr<const ingress_port::receiver> to;
+  rdk::queue_ptr queue;   // What has been fetched of it. Held back, it simply stays there.
   std::int64_t next = 0;  // Offset after the last record handed over.
   bool assigned = false;
-  bool held = false;    // By the host.
-  bool full = false;    // By what is in flight.
-  bool paused = false;  // As the client knows it.
+  bool held = false;  // By the host.
+  bool full = false;  // By what is in flight.
   std::shared_ptr<inflight_gauge> gauge = std::make_shared<inflight_gauge>();
   // Until its first record a slot is in doubt: the client does not always say that a position or a
   // partition is missing.
@@ -41,9 +44,8 @@ struct ingress_slot {
   int looks = 0;
   // Changes with every start and stop: answers to older questions are void.
   std::uint64_t life = 0;
-  // Being filled while one poll's messages are sorted.
-  std::shared_ptr<record_batch> batch;
-  std::shared_ptr<counted_loan> loan;
+
+  bool open() const { return assigned && !held && !full; }
 };
 
 /// The consumer of a node and its thread. Everything that touches partitions happens on that
@@ -73,11 +75,10 @@ class ingress_poller {
   void run_commands();
   bool held_back();
   std::size_t poll();
+  void poll_client();
+  std::size_t poll_slot(ingress_slot& s);
+  void hand_over(ingress_slot& s, std::span<rd_kafka_message_t* const> messages);
   bool nudge();
-  void sort(std::span<rd_kafka_message_t* const> messages);
-  ingress_slot* slot_of(const rd_kafka_message_t& m);
-  void fill(ingress_slot& s, rd_kafka_message_t* m, std::size_t expected);
-  void hand_over(ingress_slot& s);
   std::int64_t log_end(const ingress_slot& s) const;
 
   ingress_slot& slot_at(std::uint32_t topic, shard_id shard);
@@ -86,10 +87,9 @@ class ingress_poller {
   void start_slot(ingress_slot& s, std::int64_t from);
   void stop_slot(ingress_slot& s);
   void restart_slot(ingress_slot& s);
-  void apply_pause(ingress_slot& s);
   void release_drained();
 
-  void on_error(ingress_slot* s, const rd_kafka_message_t& m);
+  void on_error(ingress_slot& s, const rd_kafka_message_t& m);
   void set_doubt(ingress_slot& s, ingress_slot::doubt d);
   void look_at_doubtful();
   void look_at(ingress_slot& s);
@@ -102,13 +102,14 @@ class ingress_poller {
   const ingress_options options_;
   std::shared_ptr<inflight_total> total_ = std::make_shared<inflight_total>();
   std::shared_ptr<rdk::client> client_;
-  rdk::queue_ptr queue_;
+  rdk::queue_ptr queue_;            // What the client says of itself.
   std::vector<std::string> names_;  // In Kafka, by topic index.
-  // Pinned, so that a message's topic is known by its address.
+  // Pinned: with its topic the client forgets what it knows of the partitions.
   std::vector<rdk::topic_ptr> topics_;
   std::vector<std::vector<std::unique_ptr<ingress_slot>>> slots_;  // By topic and shard.
   std::vector<rd_kafka_message_t*> buffer_;
-  std::vector<ingress_slot*> touched_;
+  std::vector<ingress_slot*> assigned_;  // Polled in turns, each time from another one on.
+  std::size_t turn_ = 0;
   std::vector<ingress_slot*> full_;
   int doubtful_ = 0;
   bool stalled_ = false;

@@ -60,27 +60,28 @@ void ingress_poller::unassign(shard_id shard) {
 }
 
 void ingress_poller::hold(shard_id shard, bool held) {
-  each_of(shard, [&](ingress_slot& s) {
-    s.held = held;
-    apply_pause(s);
-  });
+  each_of(shard, [&](ingress_slot& s) { s.held = held; });
 }
 
 void ingress_poller::start_slot(ingress_slot& s, std::int64_t from) {
   ++s.life;
   s.gauge = std::make_shared<inflight_gauge>();
   s.next = from;
+  // Taken anew each time: the client may have dropped an unassigned partition with its queue.
+  s.queue.reset(rd_kafka_queue_get_partition(client_->get(), names_[s.topic].c_str(),
+                                             static_cast<std::int32_t>(s.shard.value())));
+  rd_kafka_queue_forward(s.queue.get(), nullptr);  // Not into the consumer's one queue.
+  rd_kafka_queue_io_event_enable(s.queue.get(), total_->wake.fd(), &wake_up, sizeof wake_up);
   const auto list = rdk::one_partition(names_[s.topic], s.shard.value(), from);
   const rdk::error_ptr failed(rd_kafka_incremental_assign(client_->get(), list.get()));
   s.assigned = !failed;
+  if (s.assigned) assigned_.push_back(&s);
   if (failed)
     log::error("bridge", "assign_failed",
                {{"topic", names_[s.topic]},
                 {"partition", s.shard},
                 {"reason", rd_kafka_error_string(failed.get())}});
   set_doubt(s, ingress_slot::doubt::existence);
-  // The client remembers a pause beyond the assignment that it was for.
-  apply_pause(s);
 }
 
 void ingress_poller::stop_slot(ingress_slot& s) {
@@ -90,6 +91,7 @@ void ingress_poller::stop_slot(ingress_slot& s) {
   s.full = false;
   if (!s.assigned) return;
   s.assigned = false;
+  std::erase(assigned_, &s);
   const auto list = rdk::one_partition(names_[s.topic], s.shard.value(), 0);
   const rdk::error_ptr failed(rd_kafka_incremental_unassign(client_->get(), list.get()));
   if (failed)
@@ -99,48 +101,30 @@ void ingress_poller::stop_slot(ingress_slot& s) {
                 {"reason", rd_kafka_error_string(failed.get())}});
 }
 
-void ingress_poller::apply_pause(ingress_slot& s) {
-  const bool wanted = s.held || s.full;
-  if (!s.assigned || s.paused == wanted) return;
-  s.paused = wanted;
-  const auto list = rdk::one_partition(names_[s.topic], s.shard.value(), 0);
-  if (wanted)
-    rd_kafka_pause_partitions(client_->get(), list.get());
-  else
-    rd_kafka_resume_partitions(client_->get(), list.get());
-}
-
 void ingress_poller::release_drained() {
   std::erase_if(full_, [this](ingress_slot* s) {
     if (s->gauge->records.load() > options_.shard_inflight_max / 2) return false;
     s->full = false;
     s->gauge->waiting = false;
-    apply_pause(*s);
     return true;
   });
 }
 
-void ingress_poller::on_error(ingress_slot* s, const rd_kafka_message_t& m) {
-  const auto error = rdk::name_of(m.err);
-  if (s == nullptr || !s->assigned) {
-    log::debug("bridge", "ingress_error",
-               {{"error", error}, {"reason", rd_kafka_message_errstr(&m)}});
-    return;
-  }
+void ingress_poller::on_error(ingress_slot& s, const rd_kafka_message_t& m) {
   const bool lost = m.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
                     m.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
   const bool unknown = m.err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
                        m.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
                        m.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
   log::warn("bridge", lost ? "position_out_of_range" : "ingress_error",
-            {{"topic", names_[s->topic]},
-             {"partition", s->shard},
-             {"position", s->next},
-             {"error", error},
+            {{"topic", names_[s.topic]},
+             {"partition", s.shard},
+             {"position", s.next},
+             {"error", rdk::name_of(m.err)},
              {"reason", rd_kafka_message_errstr(&m)}});
-  if (lost) set_doubt(*s, ingress_slot::doubt::range);
-  if (unknown && s->in_doubt == ingress_slot::doubt::none)
-    set_doubt(*s, ingress_slot::doubt::existence);
+  if (lost) set_doubt(s, ingress_slot::doubt::range);
+  if (unknown && s.in_doubt == ingress_slot::doubt::none)
+    set_doubt(s, ingress_slot::doubt::existence);
 }
 
 void ingress_poller::set_doubt(ingress_slot& s, ingress_slot::doubt d) {

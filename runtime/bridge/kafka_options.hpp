@@ -38,9 +38,8 @@ struct ingress_options {
   kafka_options kafka;
   /// Names as in the catalog, in its order.
   std::vector<std::string> topics;
-  /// Records of a shard that have been handed over and not yet dropped; above it the shard's
-  /// partitions are paused, at half of it they go on. What the client had prefetched of them is
-  /// fetched again: keep pauses rare.
+  /// Most records of a shard and topic that have been handed over and not yet dropped. At that many
+  /// the partition waits, what has been prefetched of it too, until half of them are gone.
   std::int64_t shard_inflight_max = 20'000;
   /// The same for all shards together: above either, polling stops until half. More smooths, less
   /// bounds memory.
@@ -48,13 +47,13 @@ struct ingress_options {
   std::int64_t inflight_bytes_max = 256 << 20;
   /// Most records of one poll. Larger is cheaper a record, and coarser.
   std::uint32_t poll_records_max = 10'000;
-  /// Fetching ahead stops at this many records, or at this much memory, of all partitions together.
-  /// A fetch under way comes on top. A record costs about 300 bytes besides itself.
-  std::uint32_t prefetch_records = 100'000;
-  std::uint32_t prefetch_kib_max = 65'536;
+  /// Fetching ahead of a partition stops at this many records, or at this much memory. A fetch under
+  /// way comes on top. A record costs about 300 bytes besides itself.
+  std::uint32_t prefetch_records = 50'000;
+  std::uint32_t prefetch_kib_max = 8'192;
   /// How long a broker holds an empty fetch back; it is also how long a taken partition may wait
   /// for its first one.
-  std::chrono::milliseconds fetch_wait{100};
+  std::chrono::milliseconds fetch_wait{20};
 };
 
 struct egress_options {

@@ -21,11 +21,19 @@ std::string unique_name() {
   return "test_" + std::to_string(::getpid()) + '_' + std::to_string(++count);
 }
 
-std::string run_in(const std::string& dsn, const std::string& sql) {
-  pqxx::connection connection(dsn + " options=-cclient_min_messages=warning");
+std::string with_options(const std::string& dsn) {
+  return dsn + " options=-cclient_min_messages=warning";
+}
+
+std::string run_on(pqxx::connection& connection, const std::string& sql) {
   pqxx::nontransaction immediate(connection);
   const auto rows = immediate.exec(sql);
   return rows.empty() || rows[0].empty() ? std::string() : std::string(rows[0][0].c_str());
+}
+
+std::string run_in(const std::string& dsn, const std::string& sql) {
+  pqxx::connection connection(with_options(dsn));
+  return run_on(connection, sql);
 }
 
 }  // namespace
@@ -38,6 +46,7 @@ test_database::test_database() : server_dsn_(server_dsn()), name_(unique_name())
 }
 
 test_database::~test_database() {
+  connection_.reset();
   try {
     run_in(server_dsn_, "drop database if exists " + name_ + " with (force)");
   } catch (const std::exception&) {
@@ -50,7 +59,18 @@ std::string test_database::dsn_by_port(int port) const {
 }
 
 std::string test_database::run(const std::string& sql) const {
-  return run_in(dsn_, sql);
+  const std::lock_guard lock(mutex_);
+  const bool kept = connection_ != nullptr;
+  try {
+    if (!kept) connection_ = std::make_unique<pqxx::connection>(with_options(dsn_));
+    return run_on(*connection_, sql);
+  } catch (const pqxx::broken_connection&) {
+    connection_.reset();
+    if (!kept) throw;
+  }
+  // The server was restarted since the last time.
+  connection_ = std::make_unique<pqxx::connection>(with_options(dsn_));
+  return run_on(*connection_, sql);
 }
 
 }  // namespace troupe::test

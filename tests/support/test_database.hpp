@@ -1,5 +1,8 @@
 #pragma once
 
+#include <memory>
+#include <mutex>
+#include <pqxx/connection>
 #include <string>
 
 namespace troupe::test {
@@ -28,6 +31,8 @@ class test_database {
   std::string name_;
   std::string dsn_;
   int port_ = 5432;
+  mutable std::mutex mutex_;
+  mutable std::unique_ptr<pqxx::connection> connection_;  // Kept: tests ask again and again.
 };
 
 }  // namespace troupe::test
