@@ -22,6 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto retry_after = 500ms;
+constexpr int ends_ms_max = 1'000;
 /// An attempt that has brought nothing for so long starts anew.
 constexpr auto silence_max = 10'000ms;
 /// Most records read back from a partition's end.
@@ -60,7 +61,7 @@ class tail_reader::worker {
     std::int64_t first_offset = -1;
     std::vector<std::int64_t> seqs;
     bool assigned = false;
-    steady_time retry_at{};  // While not assigned.
+    steady_time assign_at{};  // While not assigned.
     steady_time heard_at{};
     std::optional<std::int64_t> last;
   };
@@ -75,9 +76,10 @@ class tail_reader::worker {
   void take_record(shard_id shard, tail& t, const rd_kafka_message_t& m);
   void take_end(shard_id shard, tail& t, std::int64_t end);
   tail* tail_of(const rd_kafka_message_t& m);
-  void start(shard_id shard, tail& t);
+  void start(tail& t);
+  void assign_due();
   void stop(shard_id shard, tail& t);
-  void retry();
+  void give_up_silent();
   void finish();
 
   const kafka_options options_;
@@ -130,7 +132,8 @@ void tail_reader::worker::run() {
       now.swap(commands_);
     }
     for (auto& command : now) command();
-    retry();
+    give_up_silent();
+    assign_due();
     poll();
     finish();
     wake_.wait(static_cast<int>(retry_after.count()));
@@ -146,7 +149,7 @@ void tail_reader::worker::begin(shard_id shard, const std::vector<std::string>& 
     t.topic = topic;
     t.name = options_.kafka_name(topic);
     t.window = std::int64_t{inflight_max_} + 1;
-    start(shard, t);
+    start(t);
   }
 }
 
@@ -157,18 +160,49 @@ void tail_reader::worker::cancel(shard_id shard) {
   requests_.erase(it);
 }
 
-void tail_reader::worker::start(shard_id shard, tail& t) {
+void tail_reader::worker::start(tail& t) {
   t.seqs.clear();
   t.first_offset = -1;
-  t.heard_at = std::chrono::steady_clock::now();
-  const auto list = rdk::one_partition(t.name, shard.value(), RD_KAFKA_OFFSET_TAIL(t.window));
-  const rdk::error_ptr failed(rd_kafka_incremental_assign(client_.get(), list.get()));
-  t.assigned = !failed;
-  t.retry_at = t.heard_at + retry_after;
-  if (failed)
-    log::warn(
-        "bridge", "tail_assign_failed",
-        {{"topic", t.name}, {"partition", shard}, {"reason", rd_kafka_error_string(failed.get())}});
+  t.assign_at = std::chrono::steady_clock::now();
+}
+
+/// Asks for the ends of all logs at once and assigns by offset. By RD_KAFKA_OFFSET_TAIL a client
+/// that does not know a leader yet would try again only after half a second.
+void tail_reader::worker::assign_due() {
+  const auto now = std::chrono::steady_clock::now();
+  const rdk::partitions_ptr ends(rd_kafka_topic_partition_list_new(16));
+  std::vector<tail*> due;  // In the order of `ends`.
+  for (auto& [shard, r] : requests_)
+    for (auto& t : r.tails) {
+      if (t.last || t.assigned || now < t.assign_at) continue;
+      due.push_back(&t);
+      rd_kafka_topic_partition_list_add(ends.get(), t.name.c_str(),
+                                        static_cast<std::int32_t>(shard.value()))
+          ->offset = RD_KAFKA_OFFSET_END;
+    }
+  if (due.empty()) return;
+  rd_kafka_offsets_for_times(client_.get(), ends.get(), ends_ms_max);
+  for (std::size_t i = 0; i < due.size(); ++i) {
+    auto& p = ends->elems[i];
+    auto& t = *due[i];
+    t.heard_at = std::chrono::steady_clock::now();
+    t.assign_at = t.heard_at + retry_after;
+    if (p.err != RD_KAFKA_RESP_ERR_NO_ERROR || p.offset < 0) continue;
+    if (p.offset == 0) {
+      t.last = 0;
+      continue;
+    }
+    const auto shard = static_cast<std::uint32_t>(p.partition);
+    const auto from =
+        rdk::one_partition(t.name, shard, std::max<std::int64_t>(0, p.offset - t.window));
+    const rdk::error_ptr failed(rd_kafka_incremental_assign(client_.get(), from.get()));
+    t.assigned = !failed;
+    if (failed)
+      log::warn("bridge", "tail_assign_failed",
+                {{"topic", t.name},
+                 {"partition", shard},
+                 {"reason", rd_kafka_error_string(failed.get())}});
+  }
 }
 
 void tail_reader::worker::stop(shard_id shard, tail& t) {
@@ -178,15 +212,13 @@ void tail_reader::worker::stop(shard_id shard, tail& t) {
   const rdk::error_ptr ignored(rd_kafka_incremental_unassign(client_.get(), list.get()));
 }
 
-void tail_reader::worker::retry() {
+void tail_reader::worker::give_up_silent() {
   const auto now = std::chrono::steady_clock::now();
   for (auto& [shard, r] : requests_)
     for (auto& t : r.tails) {
-      if (t.last) continue;
-      if (t.assigned && now - t.heard_at < silence_max) continue;
-      if (!t.assigned && now < t.retry_at) continue;
+      if (t.last || !t.assigned || now - t.heard_at < silence_max) continue;
       stop(shard, t);
-      start(shard, t);
+      start(t);
     }
 }
 
@@ -225,7 +257,8 @@ void tail_reader::worker::take(const rd_kafka_message_t& m) {
              {"error", rdk::name_of(m.err)},
              {"reason", rd_kafka_message_errstr(&m)}});
   stop(shard, *t);
-  t->retry_at = t->heard_at + retry_after;
+  start(*t);
+  t->assign_at = t->heard_at + retry_after;
 }
 
 void tail_reader::worker::take_record(shard_id shard, tail& t, const rd_kafka_message_t& m) {
@@ -240,7 +273,9 @@ void tail_reader::worker::take_end(shard_id shard, tail& t, std::int64_t end) {
   stop(shard, t);
   if (!found.certain && t.window < window_max) {
     t.window = std::min(window_max, t.window * 8);
-    return start(shard, t);
+    start(t);
+    wake_.signal();
+    return;
   }
   if (!found.certain)
     log::warn("bridge", "tail_uncertain",

@@ -50,7 +50,8 @@ struct records_arrived {
 };
 struct shard_call {
   std::shared_ptr<std::function<void(shard_machine&)>> call;
-};  // An answer of store or bridge.
+};                       // An answer of store or bridge.
+struct progress_due {};  // Of status, which must not wait for the next thing to happen.
 struct wake_up {
   time_point wished;
 };
@@ -85,7 +86,8 @@ struct shard_failed {
 #define TROUPE_LOCAL_MESSAGES(X)                                                          \
   X(absorb_events) X(handle_message) X(save_entity)                                       \
   X(message_handled) X(state_saved) X(output_waiting) X(entity_failed)                    \
-  X(records_arrived) X(shard_call) X(wake_up) X(ask_entity) X(show_entity)                \
+  X(records_arrived) X(shard_call) X(progress_due) X(wake_up) X(ask_entity)              \
+  X(show_entity)                                                                          \
   X(channel_message) X(channel_acknowledged) X(shard_failed)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)

@@ -55,6 +55,10 @@ caf::behavior shard_host::make_behavior() {
         drive([&](shard_machine& s) { s.on_entity_failed(m.slot, m.reason, m.event); });
       },
       [this](const shard_call& m) { drive([&](shard_machine& s) { (*m.call)(s); }); },
+      [this](const progress_due&) {
+        progress_due_ = false;
+        if (!done_) post_progress(true);
+      },
       [this](const wake_up& m) {
         if (woken_at_ == m.wished) woken_at_ = {};
         drive([](shard_machine& s) { s.on_wake(); });
@@ -223,8 +227,12 @@ void shard_host::on_exit() {
 }
 
 void shard_host::post_progress(bool always) {
+  constexpr std::chrono::milliseconds apart{100};
   const auto steady = environment_.clock->steady();
-  if (!always && steady - posted_ < std::chrono::milliseconds(100)) return;
+  if (!always && steady - posted_ < apart) {
+    if (!std::exchange(progress_due_, true)) delayed_send(this, apart, progress_due{});
+    return;
+  }
   posted_ = steady;
   environment_.board->post(shard_, machine_.progress(), steady);
 }

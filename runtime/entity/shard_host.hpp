@@ -77,6 +77,7 @@ class shard_host final : public caf::event_based_actor, private shard_world {
   std::uint64_t requests_ = 0;
   time_point woken_at_{};  // The earliest wish that is on its way; epoch if none.
   steady_time posted_{};
+  bool progress_due_ = false;
   bool done_ = false;
 };
 

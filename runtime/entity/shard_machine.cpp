@@ -46,6 +46,7 @@ void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::com
   outbox_.restore(image.sequences, std::move(image.outbox));
   for (auto& row : image.timers) timers_.set(std::move(row));
   channels_ = channels_committed_ = std::move(image.channels);
+  log::debug("entity", "shard_taken", {{"shard", id_}, {"epoch", era_}});
   phase_ = phase::opening;
   world_.open_egress(era_);
 }
@@ -71,6 +72,7 @@ void shard_machine::on_egress_opened(const std::map<std::string, sequence>& out)
 }
 
 void shard_machine::go_live() {
+  log::debug("entity", "shard_live", {{"shard", id_}, {"epoch", era_}});
   phase_ = phase::live;
   progress_.era = era_.value();
   progress_.live = true;
