@@ -47,8 +47,8 @@ struct ingress_options {
   std::int64_t inflight_bytes_max = 256 << 20;
   /// Most records of one poll. Larger is cheaper a record, and coarser.
   std::uint32_t poll_records_max = 10'000;
-  /// Fetching ahead of a partition stops at this many records, or at this much memory. A fetch under
-  /// way comes on top. A record costs about 300 bytes besides itself.
+  /// Fetching ahead of a partition stops at this many records, or at this much memory. A fetch
+  /// under way comes on top. A record costs about 300 bytes besides itself.
   std::uint32_t prefetch_records = 50'000;
   std::uint32_t prefetch_kib_max = 8'192;
   /// How long a broker holds an empty fetch back; it is also how long a taken partition may wait
