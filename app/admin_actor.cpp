@@ -2,9 +2,15 @@
 
 #include <memory>
 
+#include "app/cluster_report.hpp"
+
 namespace troupe::app {
 
 using nlohmann::json;
+
+namespace {
+constexpr std::chrono::milliseconds peers_answer_within{1000};
+}  // namespace
 
 admin_actor::admin_actor(caf::actor_config& config, const admin_environment* environment)
     : caf::event_based_actor(config), environment_(*environment) {}
@@ -14,7 +20,17 @@ caf::behavior admin_actor::make_behavior() {
     return caf::sec::unexpected_message;
   });
   set_error_handler([](caf::error&) {});
-  return {[this](admin_atom, const std::string& text) { return on_request(text); }};
+  return {
+      [this](admin_atom, const std::string& text) { return on_request(text); },
+      // Another node's member looks for this node's.
+      [this](member_atom) -> caf::result<caf::actor> {
+        if (!member_) return caf::sec::request_timeout;
+        return member_;
+      },
+      [this](member_atom, const caf::actor& member) {
+        if (current_sender() == nullptr) member_ = member;  // Only from this process, anonymously.
+      },
+  };
 }
 
 void admin_actor::fail(answer to, std::string_view error, std::string_view detail) {
@@ -26,34 +42,94 @@ caf::result<std::string> admin_actor::on_request(const std::string& text) {
   const auto request = json::parse(text, nullptr, false);
   const auto verb = request.is_object() ? request.value("verb", "") : "";
   try {
-    if (verb == "status")
+    const bool local = request.is_object() && request.value("local", false);
+    if (verb == "status" && local)
       to.deliver(environment_.status().dump());
+    else if (verb == "status")
+      status(to);
+    else if (verb == "shards" && local)
+      to.deliver(environment_.shards().dump());
+    else if (verb == "shards")
+      shards(to);
+    else if (verb == "leader")
+      leader(to);
     else if (verb == "health")
       to.deliver(environment_.health().dump());
     else if (verb == "show")
       show(request, to);
     else if (verb == "ask")
       ask(request, to);
+    else if (verb == "move" || verb == "drain" || verb == "undrain")
+      order(request, to);
     else
-      fail(to, "unknown_verb", "verbs are status, health, show, ask");
+      fail(to, "unknown_verb",
+           "verbs are status, health, shards, leader, show, ask, move, drain, undrain");
   } catch (const json::exception& e) {
     fail(to, "malformed_request", e.what());
   }
   return to;
 }
 
+// ---- other nodes -------------------------------------------------------------------------------
+
+void admin_actor::ask_others(json request, std::function<void(answers)> then) {
+  struct gathering {
+    answers got;
+    std::size_t open = 0;
+    std::function<void(answers)> then;
+  };
+  const auto known = environment_.cluster->read();
+  const auto all = std::make_shared<gathering>();
+  all->then = std::move(then);
+  all->open = known.members.size();
+  if (all->open == 0) return all->then({});
+  request["local"] = true;
+  for (const auto& [life, member] : known.members) {
+    std::string id = std::to_string(life.value());
+    for (const auto& n : known.view.nodes)
+      if (n.life == life) id = n.id;
+    const auto settle = [all, id](json it) {
+      all->got[id] = std::move(it);
+      if (--all->open == 0) all->then(std::move(all->got));
+    };
+    this->request(member, peers_answer_within, admin_atom_v, request.dump())
+        .then([settle](const std::string& text) { settle(json::parse(text, nullptr, false)); },
+              [settle](caf::error&) { settle(nullptr); });
+  }
+}
+
+bool admin_actor::pass_on(const json& request, shard_id shard, answer to) {
+  constexpr int hops_max = 2;  // While shards move, one node may think of another that it has it.
+  const auto member = environment_.router->find_remote(shard);
+  const int hops = request.value("hops", 0);
+  if (!member || hops >= hops_max) return false;
+  auto further = request;
+  further["hops"] = hops + 1;
+  this->request(member, environment_.request_timeout, admin_atom_v, further.dump())
+      .then([to](const std::string& text) mutable { to.deliver(text); },
+            [to](caf::error&) mutable {
+              fail(to, "node_unavailable", "the node that has the shard did not answer in time");
+            });
+  return true;
+}
+
+// ---- entities ----------------------------------------------------------------------------------
+
 void admin_actor::show(const json& request, answer to) {
   const auto id = parse_entity_id(request.at("entity").get<std::string>());
+  if (request.value("local", false)) return show_here(id, to);
   const auto shard = environment_.shard_of(id);
   const auto host = environment_.router->find(shard);
-  if (!host)
+  if (!host) {
+    if (pass_on(request, shard, to)) return;
     return fail(to, "shard_unavailable",
                 "shard " + std::to_string(shard.value()) + " is being recovered");
+  }
   this->request(host, environment_.request_timeout, show_entity{id})
       .then(
-          [this, id, shard, to](const std::string& text) mutable {
+          [this, request, to](const std::string& text) mutable {
             if (json::parse(text).value("error", "") == "unknown_entity")
-              show_elsewhere(id, shard, to);
+              show_anywhere(request, to);
             else
               to.deliver(text);
           },
@@ -62,16 +138,28 @@ void admin_actor::show(const json& request, answer to) {
 
 /// A producer with another partitioner puts a key where its hash does not say: then another shard
 /// has it.
-void admin_actor::show_elsewhere(const entity_id& id, shard_id tried, answer to) {
+void admin_actor::show_anywhere(const json& request, answer to) {
+  const auto id = parse_entity_id(request.at("entity").get<std::string>());
+  ask_others({{"verb", "show"}, {"entity", to_string(id)}}, [this, id, to](answers got) mutable {
+    for (const auto& [node, it] : got)
+      if (it.is_object() && !it.contains("error")) {
+        to.deliver(it.dump());
+        return;
+      }
+    show_here(id, to);
+  });
+}
+
+/// Asks every shard of this node.
+void admin_actor::show_here(const entity_id& id, answer to) {
   struct search {
     std::size_t open = 0;
     bool found = false;
   };
   auto all = std::make_shared<search>();
   std::vector<caf::actor> hosts;
-  const auto known = environment_.router->all();
-  for (std::uint32_t i = 0; i < known.size(); ++i)
-    if (i != tried.value() && known[i]) hosts.push_back(known[i]);
+  for (const auto& host : environment_.router->all())
+    if (host) hosts.push_back(host);
   all->open = hosts.size();
   auto settle = [all, to, id](const std::string* text) mutable {
     --all->open;
@@ -91,8 +179,13 @@ void admin_actor::show_elsewhere(const entity_id& id, shard_id tried, answer to)
 
 void admin_actor::ask(const json& request, answer to) {
   const auto id = parse_entity_id(request.at("entity").get<std::string>());
-  const auto host = environment_.router->find(environment_.shard_of(id));
-  if (!host) return fail(to, "shard_unavailable", "the shard is being recovered");
+  const auto shard = environment_.shard_of(id);
+  const auto host = environment_.router->find(shard);
+  if (!host) {
+    if (pass_on(request, shard, to)) return;
+    return fail(to, "shard_unavailable",
+                "shard " + std::to_string(shard.value()) + " is being recovered");
+  }
   auto what =
       std::make_shared<message>(message{request.at("type"), request.value("body", json::object())});
   this->request(host, environment_.request_timeout,
@@ -101,6 +194,52 @@ void admin_actor::ask(const json& request, answer to) {
             [to](caf::error&) mutable {
               fail(to, "timeout",
                    "the shard did not answer in time; with an id the request may be repeated");
+            });
+}
+
+// ---- the cluster -------------------------------------------------------------------------------
+
+void admin_actor::status(answer to) {
+  ask_others({{"verb", "status"}}, [this, to](answers got) mutable {
+    to.deliver(
+        cluster_status(environment_.cluster->read().view, environment_.status(), got).dump());
+  });
+}
+
+void admin_actor::shards(answer to) {
+  ask_others({{"verb", "shards"}}, [this, to](answers got) mutable {
+    to.deliver(
+        cluster_shards(environment_.cluster->read().view, environment_.shards(), got).dump());
+  });
+}
+
+void admin_actor::leader(answer to) {
+  const auto view = environment_.cluster->read().view;
+  for (const auto& n : view.nodes)
+    if (n.life == view.leader && n.live) {
+      const json found{
+          {"leader", n.id}, {"incarnation", n.life.value()}, {"address", n.address}};
+      to.deliver(found.dump());
+      return;
+    }
+  fail(to, "no_leader", "no node leads at this moment");
+}
+
+/// Orders of operators are written by this node's member; the leader follows them.
+void admin_actor::order(const json& request, answer to) {
+  if (!member_) return fail(to, "not_joined", "this node has not joined the cluster yet");
+  const auto view = environment_.cluster->read().view;
+  const auto node = request.at("node").get<std::string>();
+  if (std::ranges::find(view.nodes, node, &store::cluster_view::node::id) == view.nodes.end())
+    return fail(to, "unknown_node", node + " is no node of this cluster");
+  if (request.at("verb") == "move" &&
+      request.at("shard").get<std::uint32_t>() >= view.shards.size())
+    return fail(to, "unknown_shard",
+                "shards are 0 to " + std::to_string(view.shards.size() - 1));
+  this->request(member_, environment_.request_timeout, order_atom_v, request.dump())
+      .then([to](const std::string& text) mutable { to.deliver(text); },
+            [to](caf::error&) mutable {
+              fail(to, "store_unavailable", "the database did not answer in time");
             });
 }
 

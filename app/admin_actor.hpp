@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/entity/actor_messages.hpp"
+#include "runtime/entity/member_actor.hpp"
 #include "runtime/entity/shard_router.hpp"
 
 namespace troupe::app {
@@ -12,31 +13,53 @@ namespace troupe::app {
 /// What the admin actor needs of its node. Outlives it.
 struct admin_environment {
   const shard_router* router = nullptr;
+  const cluster_board* cluster = nullptr;
   std::function<shard_id(const entity_id&)> shard_of;
   std::function<nlohmann::json()> status;
+  std::function<nlohmann::json()> shards;
   std::function<nlohmann::json()> health;
   std::chrono::milliseconds request_timeout{5000};
 };
 
-/// The one door for operators: takes `(admin_atom, request)` and answers `answer`, both JSON text.
-/// Requests are `{"verb": "status"}`, `{"verb": "health"}`, `{"verb": "show", "entity":
-/// "kind/key"}` and `{"verb": "ask", "entity": "kind/key", "type": "...", "body": {...}, "id":
-/// "..."}`. Errors are answered by name: `{"error": "unknown_verb", "detail": "..."}`.
+/// The one door for operators: takes `(admin_atom, request)` and answers, both JSON text. Every node
+/// has one, and each answers for the whole cluster: what another node knows it asks of that node's.
+/// Requests are
+///
+///     {"verb": "status"}  {"verb": "health"}  {"verb": "shards"}  {"verb": "leader"}
+///     {"verb": "show", "entity": "kind/key"}
+///     {"verb": "ask", "entity": "kind/key", "type": "...", "body": {...}, "id": "..."}
+///     {"verb": "move", "shard": 3, "node": "node-2"}
+///     {"verb": "drain", "node": "node-2"}  {"verb": "undrain", "node": "node-2"}
+///
+/// With `"local": true` only this node is asked. Errors are answered by name: `{"error":
+/// "unknown_verb", "detail": "..."}`.
 class admin_actor final : public caf::event_based_actor {
  public:
   admin_actor(caf::actor_config& config, const admin_environment* environment);
   caf::behavior make_behavior() override;
+  void on_exit() override { member_ = nullptr; }
 
  private:
   using answer = caf::typed_response_promise<std::string>;
+  /// Answers of other nodes, by node id; null where none came in time.
+  using answers = std::map<std::string, nlohmann::json>;
 
   caf::result<std::string> on_request(const std::string& text);
   void show(const nlohmann::json& request, answer to);
-  void show_elsewhere(const entity_id& id, shard_id tried, answer to);
+  void show_here(const entity_id& id, answer to);
+  void show_anywhere(const nlohmann::json& request, answer to);
   void ask(const nlohmann::json& request, answer to);
+  void status(answer to);
+  void shards(answer to);
+  void leader(answer to);
+  void order(const nlohmann::json& request, answer to);
+  /// Passes a request on to the node that has a shard; false if nobody is known to.
+  bool pass_on(const nlohmann::json& request, shard_id shard, answer to);
+  void ask_others(nlohmann::json request, std::function<void(answers)> then);
   static void fail(answer to, std::string_view error, std::string_view detail);
 
   const admin_environment& environment_;
+  caf::actor member_;  // Null until the node has joined.
 };
 
 }  // namespace troupe::app

@@ -73,6 +73,15 @@ shard_limits limits_of(const cluster_options& o) {
   return to;
 }
 
+cluster::membership_options membership_options_of(const cluster_options& o) {
+  cluster::membership_options to;
+  to.probe_every = o.membership.probe;
+  to.silence_max = o.membership.silence_max;
+  to.leader_ttl = o.lease.ttl;
+  to.moves_max = o.membership.moves_max;
+  return to;
+}
+
 supervision_limits supervision_of(const entity_options& o) {
   return {o.restarts_per_minute_max, o.quarantine_after_restarts, o.restart_backoff,
           o.restart_backoff_max};

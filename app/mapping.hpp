@@ -5,6 +5,7 @@
 #include "app/settings.hpp"
 #include "runtime/bridge/kafka_options.hpp"
 #include "runtime/cluster/lease.hpp"
+#include "runtime/cluster/membership.hpp"
 #include "runtime/entity/shard_machine.hpp"
 #include "runtime/entity/supervision.hpp"
 #include "runtime/store/postgres_store.hpp"
@@ -21,6 +22,7 @@ bridge::egress_options bridge_egress_options(const settings& all,
 bridge::producer_options bridge_producer_options(const settings& all);
 cluster::lease_options keeper_options(const lease_options& o);
 shard_limits limits_of(const cluster_options& o);
+cluster::membership_options membership_options_of(const cluster_options& o);
 supervision_limits supervision_of(const entity_options& o);
 
 /// The brokers do not answer, or not yet.

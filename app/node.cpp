@@ -6,6 +6,8 @@
 #include <atomic>
 #include <caf/all.hpp>
 #include <condition_variable>
+#include <cstring>
+#include <fstream>
 #include <iostream>
 #include <mutex>
 #include <thread>
@@ -23,6 +25,7 @@
 #include "runtime/cluster/lease_keeper.hpp"
 #include "runtime/cluster/links.hpp"
 #include "runtime/entity/engine.hpp"
+#include "runtime/entity/member_actor.hpp"
 #include "runtime/entity/supervisor_actor.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/store/node_store.hpp"
@@ -93,17 +96,21 @@ class node {
     int signal = 0;
     while ((signal = signals_.wait(1h)) == 0) {
     }
+    if (ended_ && !lease_->superseded()) rejoin();
     stop(signal);
-    return superseded_ ? 1 : 0;
+    return ended_ ? 1 : 0;
   }
 
  private:
   /// Ports first: a second node with the same config stops here, before it can disturb the first.
   void listen() {
-    admin_environment_ = {&router_, [this](const entity_id& id) { return shard_of(id); },
-                          [this] { return status_.status(); },
-                          [this] { return status_.health_json(); },
-                          all_.cluster.entities.request_timeout};
+    admin_environment_.router = &router_;
+    admin_environment_.cluster = &cluster_board_;
+    admin_environment_.shard_of = [this](const entity_id& id) { return shard_of(id); };
+    admin_environment_.status = [this] { return status_.status(); };
+    admin_environment_.shards = [this] { return status_.shards(); };
+    admin_environment_.health = [this] { return status_.health_json(); };
+    admin_environment_.request_timeout = all_.cluster.entities.request_timeout;
     admin_ = system_.spawn<admin_actor>(&admin_environment_);
     links_ = std::make_unique<cluster::link_listener>(
         system_, all_.node.admin.host, all_.node.admin.port, all_.cluster.name, admin_);
@@ -206,11 +213,10 @@ class node {
       log::error("node", "lease_lost", {{"for_ever", ended}});
       caf::anon_send(supervisor_, lease_atom_v, false);
       if (!ended) return;
-      superseded_ = true;
-      log::error("node", "superseded",
-                 {{"remedy",
-                   "another process runs with this node id, or the node was declared dead: give "
-                   "each its own id"}});
+      ended_ = true;
+      if (lease_->superseded())
+        log::error("node", "superseded",
+                   {{"remedy", "another process runs with this node id: give each its own"}});
       stop_signals::raise();
     };
     on.regained = [this] {
@@ -240,12 +246,33 @@ class node {
     environment_.lease_valid = [this] { return lease_valid(); };
     environment_.board = &board_;
     environment_.router = &router_;
-    std::vector<shard_id> shards;
-    for (std::uint32_t i = 0; i < all_.cluster.shards; ++i) shards.emplace_back(i);
     lease_ = std::make_unique<cluster::lease_keeper>(*nodes_, life_, joined_at_,
                                                      keeper_options(all_.cluster.lease), lease_on_);
+    cluster_store_ = std::make_unique<store::cluster_store>(
+        store::cluster_store::options{all_.cluster.postgres.dsn});
+    member_environment_ = {all_.cluster.name, all_.node.id, life_,
+                           membership_options_of(all_.cluster), cluster_store_.get(), &router_,
+                           &clock_, admin_};
+    member_ = system_.spawn<member_actor>(&member_environment_, &cluster_board_);
     supervisor_ = system_.spawn<supervisor_actor>(
-        &environment_, supervision_of(all_.cluster.entities), std::move(shards));
+        &environment_, supervision_of(all_.cluster.entities), member_);
+    caf::anon_send(member_, supervisor_atom_v, supervisor_);
+    caf::anon_send(admin_, member_atom_v, member_);
+  }
+
+  /// Declared dead: whatever is in memory may be stale. Another incarnation begins from nothing, in
+  /// the same process.
+  [[noreturn]] void rejoin() {
+    log::warn("node", "rejoins", {{"incarnation_that_ended", life_}});
+    std::ifstream in("/proc/self/cmdline", std::ios::binary);
+    std::vector<std::string> words;
+    for (std::string word; std::getline(in, word, '\0');) words.push_back(word);
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    std::this_thread::sleep_for(500ms);  // A node that is cut off does not come back at once.
+    execv("/proc/self/exe", arguments.data());
+    throw cannot_start(std::string("cannot begin anew: ") + std::strerror(errno));
   }
 
   bool lease_valid() const { return lease_ && lease_->valid(); }
@@ -264,18 +291,24 @@ class node {
     http_->drain();
     {
       caf::scoped_actor self{system_};
+      if (!ended_)
+        self->request(member_, caf::duration{12s}, drain_atom_v)
+            .receive([](caf::unit_t) {}, [](caf::error&) {});
       self->monitor(supervisor_);
       self->send(supervisor_, stop_atom_v);
       self->receive([](const caf::down_msg&) {}, caf::after(10s) >> [] {});
     }
+    nodes_->leave(life_);
+    for (const auto& [life, member] : cluster_board_.read().members)
+      caf::anon_send(member, look_atom_v);
     links_.reset();
+    caf::anon_send_exit(member_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(supervisor_, caf::exit_reason::kill);
     caf::anon_send_exit(admin_, caf::exit_reason::user_shutdown);
     ingress_.reset();
     egress_.reset();
     lease_.reset();
     store_.reset();
-    nodes_->leave(life_);
     log::info("node", "stopped");
     {
       const std::lock_guard lock(stopped_mutex_);
@@ -309,7 +342,11 @@ class node {
   host_environment environment_;
   std::unique_ptr<cluster::lease_keeper> lease_;
   caf::actor supervisor_;
-  std::atomic<bool> superseded_{false};
+  std::unique_ptr<store::cluster_store> cluster_store_;
+  member_environment member_environment_;
+  cluster_board cluster_board_;
+  caf::actor member_;
+  std::atomic<bool> ended_{false};  // This incarnation is dead for ever.
   std::mutex stopped_mutex_;
   std::condition_variable stopped_;
   bool done_ = false;

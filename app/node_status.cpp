@@ -25,6 +25,7 @@ node_status::totals node_status::add_up(const std::vector<status_board::entry>& 
       t.missing += p->log_missing;
       for (const auto& [table, n] : p->rows) t.rows[table] += n;
     }
+    t.owned += shard.owned ? 1 : 0;
     t.live += shard.now.live ? 1 : 0;
     t.lag += shard.now.lag;
     t.uncommitted += shard.now.uncommitted;
@@ -34,6 +35,36 @@ node_status::totals node_status::add_up(const std::vector<status_board::entry>& 
     t.restarts += shard.restarts;
   }
   return t;
+}
+
+json node_status::shards() const {
+  json all = json::array();
+  const auto entries = board_.read();
+  const auto now = clock_.now();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto& e = entries[i];
+    if (!e.owned) continue;
+    json positions = json::object();
+    for (const auto& [topic, next] : e.now.positions) positions[topic] = next.value();
+    const auto age = e.now.uncommitted_since == time_point{}
+                         ? std::chrono::milliseconds(0)
+                         : std::chrono::duration_cast<std::chrono::milliseconds>(
+                               now - e.now.uncommitted_since);
+    json one{{"shard", i},
+             {"node", who_.node},
+             {"epoch", e.now.era},
+             {"live", e.now.live},
+             {"positions", std::move(positions)},
+             {"lag", e.now.lag},
+             {"uncommitted", e.now.uncommitted},
+             {"oldest_uncommitted_ms", age.count()},
+             {"undelivered", e.now.undelivered},
+             {"entities", e.now.residents},
+             {"restarts", e.restarts}};
+    if (!e.stopped.empty()) one["stopped"] = e.stopped;
+    all.push_back(std::move(one));
+  }
+  return all;
 }
 
 double node_status::rate(std::int64_t applied) {
@@ -64,7 +95,7 @@ json node_status::status() {
           {"incarnation", life_.value()},
           {"uptime_s", uptime},
           {"shards",
-           {{"total", shards.size()},
+           {{"total", t.owned},
             {"live", t.live},
             {"stopped", stopped},
             {"restarts", t.restarts}}},

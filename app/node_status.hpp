@@ -27,12 +27,14 @@ class node_status {
   /// "entities"}`. Counts are since this process began; rate is records a second over the last
   /// seconds.
   nlohmann::json status();
+  /// One object for each shard of this node.
+  nlohmann::json shards() const;
   health_report health() const;
   nlohmann::json health_json() const;
 
  private:
   struct totals {
-    std::int64_t live = 0, applied = 0, lag = 0, uncommitted = 0, commits = 0, units = 0,
+    std::int64_t owned = 0, live = 0, applied = 0, lag = 0, uncommitted = 0, commits = 0, units = 0,
                  dead_letters = 0, missing = 0, undelivered = 0, entities = 0, restarts = 0,
                  inbox = 0;
     std::map<std::string, std::int64_t> rows;

@@ -40,6 +40,11 @@ bool lease_keeper::valid() const {
   return lease_.valid(now());
 }
 
+bool lease_keeper::superseded() const {
+  const std::lock_guard lock(mutex_);
+  return lease_.ended() && lease_.end() == store::renewal::superseded;
+}
+
 void lease_keeper::renew_all() {
   std::unique_lock lock(mutex_);
   while (!stopping_ && !lease_.ended()) {

@@ -30,6 +30,8 @@ class lease_keeper {
 
   /// Whether the node may act as an owner now. Any thread.
   bool valid() const;
+  /// Whether the lease ended because another process joined under this node's id. Any thread.
+  bool superseded() const;
 
  private:
   void renew_all();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/entity/shard_machine.hpp"
+#include "runtime/store/cluster_store.hpp"
 
 // Messages between the actors of one process; none of them crosses the wire.
 namespace troupe {
@@ -74,6 +75,23 @@ struct channel_acknowledged {
   sequence up_to;
 };
 
+// To the member actor, from its threads.
+struct view_read {
+  std::shared_ptr<std::optional<store::cluster_view>> view;
+};
+struct lead_answered {
+  store::cluster_store::led led;
+  std::shared_ptr<store::cluster_decision> what;
+};
+struct order_carried_out {
+  std::shared_ptr<caf::response_promise> to;
+  bool done;
+};
+struct peer_dialed {
+  incarnation life;
+  caf::actor root;  // Null: it did not answer.
+};
+
 // To the supervisor.
 struct shard_failed {
   shard_id shard;
@@ -88,7 +106,8 @@ struct shard_failed {
   X(message_handled) X(state_saved) X(output_waiting) X(entity_failed)                    \
   X(records_arrived) X(shard_call) X(progress_due) X(wake_up) X(ask_entity)              \
   X(show_entity)                                                                          \
-  X(channel_message) X(channel_acknowledged) X(shard_failed)
+  X(channel_message) X(channel_acknowledged) X(shard_failed)               \
+  X(view_read) X(lead_answered) X(peer_dialed) X(order_carried_out)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
 #define TROUPE_ADD(name) CAF_ADD_TYPE_ID(troupe, (troupe::name))
@@ -98,6 +117,20 @@ CAF_ADD_ATOM(troupe, troupe, admin_atom, "admin")
 CAF_ADD_ATOM(troupe, troupe, restart_atom, "restart")
 CAF_ADD_ATOM(troupe, troupe, stop_atom, "stop")
 CAF_ADD_ATOM(troupe, troupe, lease_atom, "lease")
+CAF_ADD_ATOM(troupe, troupe, host_atom, "host")
+CAF_ADD_ATOM(troupe, troupe, hand_over_atom, "hand_over")
+CAF_ADD_ATOM(troupe, troupe, live_atom, "live")
+CAF_ADD_ATOM(troupe, troupe, released_atom, "released")
+CAF_ADD_ATOM(troupe, troupe, lost_atom, "lost")
+CAF_ADD_ATOM(troupe, troupe, drain_atom, "drain")
+CAF_ADD_ATOM(troupe, troupe, member_atom, "member")
+CAF_ADD_ATOM(troupe, troupe, hello_atom, "hello")
+CAF_ADD_ATOM(troupe, troupe, look_atom, "look")
+CAF_ADD_ATOM(troupe, troupe, order_atom, "order")
+CAF_ADD_ATOM(troupe, troupe, tick_atom, "tick")
+CAF_ADD_ATOM(troupe, troupe, supervisor_atom, "superv")
+CAF_ADD_ATOM(troupe, troupe, channel_atom, "channel")
+CAF_ADD_ATOM(troupe, troupe, received_atom, "received")
 CAF_END_TYPE_ID_BLOCK(troupe)
 #define TROUPE_UNSAFE(name) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::name)
 TROUPE_LOCAL_MESSAGES(TROUPE_UNSAFE)

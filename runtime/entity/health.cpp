@@ -34,6 +34,7 @@ health_report judge(const std::vector<status_board::entry>& shards, time_point n
                     steady_time steady, const health_limits& limits) {
   health_report report;
   for (std::size_t i = 0; i < shards.size(); ++i) {
+    if (!shards[i].owned) continue;
     report.ready = report.ready && shards[i].now.live;
     const auto problem = problem_of(shards[i], now, steady, limits);
     if (!problem.empty()) report.problems.push_back("shard " + std::to_string(i) + ": " + problem);

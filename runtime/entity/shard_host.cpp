@@ -127,15 +127,24 @@ void shard_host::send_to_shard(const store::outbox_row& row) {
   constexpr std::size_t prefix = std::string_view("shard:").size();
   const shard_id target(static_cast<std::uint32_t>(std::stoul(row.target.substr(prefix))));
   const auto host = environment_.router->find(target);
-  if (!host) return;  // It is sent again until somebody acknowledges it.
+  if (!host) {
+    // Lost, it is sent again until somebody acknowledges it.
+    if (const auto member = environment_.router->find_remote(target))
+      send(member, channel_atom_v, target.value(), shard_.value(), row.seq.value(), row.key,
+           row.payload);
+    return;
+  }
   const auto json = nlohmann::json::parse(row.payload);
   auto what = std::make_shared<message>(message{json.at("type"), json.at("body")});
   send(host, channel_message{shard_, row.seq, parse_entity_id(row.key), std::move(what)});
 }
 
 void shard_host::acknowledge_channel(shard_id source, sequence up_to) {
+  const auto target = "shard:" + std::to_string(shard_.value());
   if (const auto host = environment_.router->find(source))
-    send(host, channel_acknowledged{"shard:" + std::to_string(shard_.value()), up_to});
+    send(host, channel_acknowledged{target, up_to});
+  else if (const auto member = environment_.router->find_remote(source))
+    send(member, received_atom_v, source.value(), target, up_to.value());
 }
 
 void shard_host::assign(epoch era, std::vector<ingress_port::start> from) {
@@ -195,6 +204,7 @@ void shard_host::wake_at(time_point when) {
 }
 
 void shard_host::live(epoch) {
+  send(supervisor_, live_atom_v, shard_.value());
   post_progress(true);
 }
 

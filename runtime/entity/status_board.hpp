@@ -13,6 +13,7 @@ class status_board {
   struct entry {
     shard_progress now;
     shard_progress before;  // Totals of earlier lives of the shard in this process.
+    bool owned = false;     // Hosted here, or to be.
     std::string stopped;    // Why the supervisor gave it up; empty while it is kept going.
     std::string last_failure;
     std::int64_t restarts = 0;
@@ -23,9 +24,23 @@ class status_board {
     for (auto& e : entries_) e.advanced = std::chrono::steady_clock::now();
   }
 
+  void own(shard_id shard, bool owned) {
+    const std::lock_guard lock(mutex_);
+    auto& e = entries_[shard.value()];
+    if (e.owned == owned) return;
+    if (!owned) {
+      add_totals(e.before, e.now);
+      e.now = {};
+    }
+    e.owned = owned;
+    e.stopped.clear();
+    e.advanced = std::chrono::steady_clock::now();
+  }
+
   void post(shard_id shard, shard_progress progress, steady_time now) {
     const std::lock_guard lock(mutex_);
     auto& e = entries_[shard.value()];
+    if (!e.owned) return;
     const bool moved = progress.applied != e.now.applied || progress.commits != e.now.commits;
     const bool idle = progress.live && progress.lag == 0 && progress.uncommitted == 0 &&
                       progress.undelivered == 0;

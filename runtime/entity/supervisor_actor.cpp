@@ -7,16 +7,18 @@
 namespace troupe {
 
 supervisor_actor::supervisor_actor(caf::actor_config& config, const host_environment* environment,
-                                   supervision_limits limits, std::vector<shard_id> shards)
-    : caf::event_based_actor(config), environment_(*environment), limits_(limits) {
-  for (const auto shard : shards)
-    children_.push_back({shard, shard_supervision(limits_), {}, false});
-}
+                                   supervision_limits limits, caf::actor member)
+    : caf::event_based_actor(config),
+      environment_(*environment),
+      limits_(limits),
+      member_(std::move(member)) {}
 
 caf::behavior supervisor_actor::make_behavior() {
   set_down_handler([this](const caf::down_msg& m) { on_down(m); });
-  for (auto& c : children_) start(c);
   return {
+      [this](host_atom, std::uint32_t shard) { on_host(shard_id(shard)); },
+      [this](hand_over_atom, std::uint32_t shard) { on_hand_over(shard_id(shard)); },
+      [this](live_atom, std::uint32_t shard) { on_live(shard_id(shard)); },
       [this](const shard_failed& m) { on_failed(m); },
       [this](restart_atom, std::uint32_t shard) { on_restart(shard_id(shard)); },
       [this](lease_atom, bool valid) { on_lease(valid); },
@@ -29,18 +31,60 @@ supervisor_actor::child* supervisor_actor::find(shard_id shard) {
   return it == children_.end() ? nullptr : &*it;
 }
 
+void supervisor_actor::on_host(shard_id shard) {
+  if (stopping_ || find(shard) != nullptr) return;
+  auto& c = children_.emplace_back(child{shard, shard_supervision(limits_), {}});
+  environment_.board->own(shard, true);
+  if (lease_) start(c);
+}
+
+void supervisor_actor::on_hand_over(shard_id shard) {
+  auto* c = find(shard);
+  if (c == nullptr || c->leaving) return;
+  c->leaving = true;
+  if (c->given_up) return gone(shard, caf::make_message(released_atom_v, shard.value()));
+  if (c->live) drain(*c);
+}
+
+void supervisor_actor::on_live(shard_id shard) {
+  auto* c = find(shard);
+  if (c == nullptr || !c->host) return;
+  c->live = true;
+  if (c->leaving || stopping_) drain(*c);
+}
+
 void supervisor_actor::start(child& c) {
+  c.live = false;
   c.host = spawn<shard_host>(c.shard, &environment_, caf::actor_cast<caf::actor>(this),
                              c.rules.poisoned());
   monitor(c.host);
   environment_.router->set(c.shard, c.host);
 }
 
+void supervisor_actor::drain(child& c) {
+  send(c.host, shard_call{std::make_shared<std::function<void(shard_machine&)>>(
+                   [](shard_machine& s) { s.on_drain(); })});
+}
+
+/// The shard is no longer this node's business.
+void supervisor_actor::gone(shard_id shard, caf::message news) {
+  children_.remove_if([&](const child& c) { return c.shard == shard; });
+  environment_.router->set(shard, nullptr);
+  environment_.board->own(shard, false);
+  send(member_, std::move(news));
+  stop_when_empty();
+}
+
 void supervisor_actor::on_failed(const shard_failed& m) {
   auto* c = find(m.shard);
   if (c == nullptr || !c->host) return;
   c->host = nullptr;
+  c->live = false;
   environment_.router->set(m.shard, nullptr);
+  if (m.why.what == shard_failure::kind::fenced) {
+    log::info("entity", "shard_fenced", {{"shard", m.shard}, {"reason", m.why.reason}});
+    return gone(m.shard, caf::make_message(lost_atom_v, m.shard.value()));
+  }
   const auto verdict = c->rules.on_failure(m.why, environment_.clock->steady());
   c->given_up = !verdict.restart;
   environment_.board->failed(m.shard, m.why.reason, c->given_up);
@@ -78,25 +122,19 @@ void supervisor_actor::on_lease(bool valid) {
 void supervisor_actor::on_stop() {
   stopping_ = true;
   for (auto& c : children_)
-    if (c.host)
-      send(c.host, shard_call{std::make_shared<std::function<void(shard_machine&)>>(
-                       [](shard_machine& s) { s.on_drain(); })});
+    if (c.host && c.live && !c.leaving) drain(c);
+  std::erase_if(children_, [](const child& c) { return !c.host; });
   stop_when_empty();
 }
 
 void supervisor_actor::on_down(const caf::down_msg& m) {
-  for (auto& c : children_)
-    if (c.host && c.host.address() == m.source) {
-      c.host = nullptr;
-      environment_.router->set(c.shard, nullptr);
-    }
-  stop_when_empty();
+  const auto c = std::ranges::find_if(
+      children_, [&](const child& x) { return x.host && x.host.address() == m.source; });
+  if (c != children_.end()) gone(c->shard, caf::make_message(released_atom_v, c->shard.value()));
 }
 
 void supervisor_actor::stop_when_empty() {
-  if (stopping_ &&
-      std::ranges::none_of(children_, [](const child& c) { return static_cast<bool>(c.host); }))
-    quit();
+  if (stopping_ && children_.empty()) quit();
 }
 
 }  // namespace troupe

@@ -191,6 +191,24 @@ void describe(section& s, lease_options& o) {
              " ms (cluster stays up when one renewal is lost)");
 }
 
+void describe(section& s, membership_options& o) {
+  auto& [probe, silence_max, moves_max] = o;
+  s.duration("probe_ms", probe, {10, 60'000},
+             "How often nodes tell each other that they are there. More often costs a message each "
+             "and must fit several times into silence_max_ms.");
+  s.duration("silence_max_ms", silence_max, {50, hour_ms},
+             "How long a node may be silent before the others suspect it; with a second vote its "
+             "shards move. Shorter ends outages of stopped and cut-off nodes sooner; too short "
+             "takes a stall for a death, which costs that node a new start. A killed process is "
+             "noticed at once, by its broken connections.");
+  s.rule(3 * probe <= silence_max, "silence_max_ms", {"probe_ms"},
+         "must be at least 3 × probe_ms = " + std::to_string(3 * probe.count()) +
+             " ms (one lost probe is no silence)");
+  s.number("moves_max", moves_max, {1, 4096, "shards"},
+           "Shards that may move between living nodes at a time, when one joins or drains. More "
+           "spreads the work sooner and makes more of it wait for a moment.");
+}
+
 void describe(section& s, checkpoint_options& o) {
   auto& [interval, output_delay, catch_up_records, uncommitted_records_max] = o;
   s.duration("interval_ms", interval, {10, hour_ms},
@@ -327,7 +345,8 @@ void describe(section& s, log_options& o) {
 }  // namespace
 
 void describe(section& s, cluster_options& o) {
-  auto& [name, shards, kafka, postgres, lease, checkpoint, ingress, egress, entities] = o;
+  auto& [name, shards, kafka, postgres, lease, membership, checkpoint, ingress, egress,
+         entities] = o;
   s.text("name", name, name_rule(false),
          "Name of the cluster, in logs, metrics and the names of connections.");
   s.number("shards", shards, {1, 4096, "shards"},
@@ -340,6 +359,8 @@ void describe(section& s, cluster_options& o) {
           [&](section& g) { describe(g, postgres); });
   s.group("lease", "How long a node may be silent and still own its shards.",
           [&](section& g) { describe(g, lease); });
+  s.group("membership", "How soon nodes notice each other's deaths, and how shards move.",
+          [&](section& g) { describe(g, membership); });
   s.group("checkpoint", "When the states of entities that are fed by a log are committed.",
           [&](section& g) { describe(g, checkpoint); });
   s.group("ingress", "The way in.", [&](section& g) { describe(g, ingress); });

@@ -38,6 +38,13 @@ struct lease_options {
   std::chrono::milliseconds margin{500};  // A holder stops this long before its lease ends.
 };
 
+/// How soon nodes notice each other's deaths, and how shards move between the living.
+struct membership_options {
+  std::chrono::milliseconds probe{200};
+  std::chrono::milliseconds silence_max{1000};
+  std::uint32_t moves_max = 4;
+};
+
 /// When the states of log-fed entities are committed.
 struct checkpoint_options {
   std::chrono::milliseconds interval{1000};
@@ -84,6 +91,7 @@ struct cluster_options {
   kafka_options kafka;
   postgres_options postgres;
   lease_options lease;
+  membership_options membership;
   checkpoint_options checkpoint;
   ingress_options ingress;
   egress_options egress;

@@ -22,7 +22,7 @@ joined as (
           now() + $4::int8 * interval '1 millisecond', now())
   on conflict (id) do update set incarnation = excluded.incarnation, address = excluded.address,
     version = excluded.version, state = excluded.state, alive_until = excluded.alive_until,
-    started_at = excluded.started_at
+    started_at = excluded.started_at, draining = false
   returning incarnation)
 select (select incarnation from joined), (select count(*) from ended))sql";
 

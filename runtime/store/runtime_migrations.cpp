@@ -122,8 +122,22 @@ exception when feature_not_supported then null;
 end $$;
 )sql";
 
+constexpr std::string_view cluster = R"sql(
+-- At most one row.
+create table leader(
+  single      boolean primary key default true check (single),
+  incarnation bigint not null,
+  until       timestamptz not null,
+  version     bigint not null  -- Of decisions.
+) with (fillfactor = 20);
+
+alter table node add column draining boolean not null default false;
+alter table shard add column assigned text;
+)sql";
+
 constexpr std::array list{migration{"runtime/0001_tables", tables},
-                          migration{"runtime/0002_state_storage", storage}};
+                          migration{"runtime/0002_state_storage", storage},
+                          migration{"runtime/0003_cluster", cluster}};
 
 }  // namespace
 

@@ -1,0 +1,305 @@
+#include "runtime/entity/member_actor.hpp"
+
+#include "runtime/base/log.hpp"
+#include "runtime/cluster/links.hpp"
+
+namespace troupe {
+
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+constexpr auto tick_every = 50ms;
+constexpr auto dial_within = 1'000ms;
+
+json to_json(const cluster::member_message& m) {
+  json to{{"what", static_cast<int>(m.kind)}, {"life", m.life.value()}};
+  if (m.kind == cluster::member_message::what::released) to["shard"] = m.shard.value();
+  if (m.kind == cluster::member_message::what::decided) {
+    to["version"] = m.version;
+    to["dead"] = json::array();
+    for (const auto life : m.decision.dead) to["dead"].push_back(life.value());
+    to["assign"] = json::array();
+    for (const auto& a : m.decision.assign) to["assign"].push_back({a.shard.value(), a.node});
+  }
+  return to;
+}
+
+cluster::member_message from_json(const json& from) {
+  cluster::member_message m;
+  m.kind = static_cast<cluster::member_message::what>(from.at("what").get<int>());
+  m.life = incarnation(from.at("life").get<std::int64_t>());
+  m.shard = shard_id(from.value("shard", 0U));
+  m.version = from.value("version", std::int64_t{0});
+  for (const auto& life : from.value("dead", json::array()))
+    m.decision.dead.emplace_back(life.get<std::int64_t>());
+  for (const auto& a : from.value("assign", json::array()))
+    m.decision.assign.push_back(
+        {shard_id(a.at(0).get<std::uint32_t>()), a.at(1).get<std::string>()});
+  return m;
+}
+
+}  // namespace
+
+member_actor::member_actor(caf::actor_config& config, const member_environment* environment,
+                           cluster_board* board)
+    : caf::event_based_actor(config),
+      environment_(*environment),
+      board_(*board),
+      core_(environment->id, environment->life, environment->options, *this),
+      asker_(std::make_unique<job_thread>()),
+      dialer_(std::make_unique<job_thread>()) {}
+
+template <class Step>
+void member_actor::drive(Step step) {
+  step(core_, now());
+  board_.post({core_.view(), links_});
+  leave_when_empty();
+}
+
+caf::behavior member_actor::make_behavior() {
+  set_default_handler([](caf::scheduled_actor*, caf::message_view&) -> caf::result<caf::message> {
+    return caf::sec::unexpected_message;
+  });
+  set_error_handler([](caf::error&) {});
+  set_down_handler([this](const caf::down_msg& m) {
+    for (const auto& [life, member] : links_)
+      if (member.address() == m.source) {
+        log::info("cluster", "link_lost", {{"incarnation", life}});
+        const auto lost = life;
+        links_.erase(lost);
+        relocate();
+        return drive([&](auto& core, auto t) { core.on_link_lost(lost, t); });
+      }
+  });
+  delayed_send(this, tick_every, tick_atom_v);
+  return {
+      [this](tick_atom) {
+        delayed_send(this, tick_every, tick_atom_v);
+        drive([](auto& core, auto t) { core.on_tick(t); });
+      },
+      [this](supervisor_atom, const caf::actor& supervisor) {
+        supervisor_ = supervisor;
+        drive([](auto& core, auto t) { core.on_tick(t); });
+      },
+      // From this node's supervisor.
+      [this](released_atom, std::uint32_t shard) {
+        drive([&](auto& core, auto t) { core.on_released(shard_id(shard), t); });
+      },
+      [this](lost_atom, std::uint32_t shard) {
+        drive([&](auto& core, auto t) { core.on_lost(shard_id(shard), t); });
+      },
+      // From this node's threads.
+      [this](const view_read& m) {
+        drive([&](auto& core, auto t) {
+          if (*m.view)
+            core.on_view(std::move(**m.view), t);
+          else
+            core.on_read_failed();
+        });
+      },
+      [this](const lead_answered& m) {
+        drive([&](auto& core, auto t) { core.on_led(m.led, *m.what, t); });
+      },
+      [this](const peer_dialed& m) {
+        const auto root = m.root;
+        const auto life = m.life;
+        if (!root) return drive([&](auto& core, auto t) { core.on_dial_failed(life, t); });
+        request(root, dial_within, member_atom_v)
+            .then([this, life](const caf::actor& member) { greet(life, member); },
+                  [this, life](caf::error&) {
+                    drive([&](auto& core, auto t) { core.on_dial_failed(life, t); });
+                  });
+      },
+      // From other nodes' members.
+      [this](hello_atom, const std::string& text) -> std::string {
+        const auto it = json::parse(text, nullptr, false);
+        const auto life = it.is_object() ? it.value("life", std::int64_t{0}) : 0;
+        const auto member = caf::actor_cast<caf::actor>(current_sender());
+        if (life > 0 && member) link(incarnation(life), member);
+        return hello();
+      },
+      [this](member_atom, const std::string& text) { on_member(text); },
+      [this](channel_atom, std::uint32_t target, std::uint32_t source, std::int64_t seq,
+             const std::string& to, const std::string& payload) {
+        const auto shard = environment_.router->find(shard_id(target));
+        const auto it = json::parse(payload, nullptr, false);
+        if (!shard || !it.is_object()) return;
+        auto what = std::make_shared<message>(message{it.at("type"), it.at("body")});
+        caf::event_based_actor::send(
+            shard, channel_message{shard_id(source), sequence(seq), parse_entity_id(to),
+                                   std::move(what)});
+      },
+      [this](received_atom, std::uint32_t source, const std::string& target, std::int64_t up_to) {
+        if (const auto shard = environment_.router->find(shard_id(source)))
+          caf::event_based_actor::send(shard, channel_acknowledged{target, sequence(up_to)});
+      },
+      [this](admin_atom, const std::string& text) {
+        return delegate(environment_.admin, admin_atom_v, text);
+      },
+      // From this node, before it stops: answered when all shards are gone, or nobody takes them.
+      [this](drain_atom) -> caf::result<caf::unit_t> {
+        drained_ = make_response_promise();
+        drain_until_ = now() + 10s;
+        auto promise = drained_;
+        drive([](auto& core, auto t) { core.drain(t); });
+        return promise;
+      },
+      // From the admin actor, for operators.
+      [this](order_atom, const std::string& text) { return on_order(json::parse(text)); },
+      [this](const order_carried_out& m) {
+        m.to->deliver(m.done ? json{{"done", true}}.dump()
+                             : json{{"error", "store_unavailable"},
+                                    {"detail", "the database did not take it"}}
+                                   .dump());
+        for (const auto& [life, member] : links_)
+          caf::event_based_actor::send(member, look_atom_v);
+        drive([](auto& core, auto t) { core.on_look(t); });
+      },
+      [this](look_atom) { drive([](auto& core, auto t) { core.on_look(t); }); },
+  };
+}
+
+void member_actor::on_exit() {
+  links_.clear();
+  supervisor_ = nullptr;
+  asker_.reset();
+  dialer_.reset();
+}
+
+void member_actor::leave_when_empty() {
+  if (!drained_.pending()) return;
+  if (!core_.empty() && core_.accompanied() && now() < drain_until_) return;
+  auto promise = std::move(drained_);
+  promise.deliver(caf::unit);
+}
+
+std::string member_actor::hello() const {
+  return json{{"id", environment_.id}, {"life", environment_.life.value()}}.dump();
+}
+
+/// Tells the peer who we are; its answer proves who it is.
+void member_actor::greet(incarnation peer, const caf::actor& member) {
+  request(member, dial_within, hello_atom_v, hello())
+      .then(
+          [this, peer, member](const std::string& text) {
+            const auto it = json::parse(text, nullptr, false);
+            if (it.is_object() && it.value("life", std::int64_t{0}) == peer.value())
+              return link(peer, member);
+            log::warn("cluster", "another_incarnation",
+                      {{"expected", peer}, {"said", text.substr(0, 80)}});
+            drive([&](auto& core, auto t) { core.on_dial_failed(peer, t); });
+          },
+          [this, peer](caf::error&) {
+            drive([&](auto& core, auto t) { core.on_dial_failed(peer, t); });
+          });
+}
+
+void member_actor::link(incarnation peer, const caf::actor& member) {
+  if (links_.contains(peer)) forget(peer);
+  links_[peer] = member;
+  monitor(member);
+  log::info("cluster", "linked", {{"incarnation", peer}});
+  relocate();
+  drive([&](auto& core, auto t) { core.on_linked(peer, t); });
+}
+
+void member_actor::on_member(const std::string& text) {
+  const auto from = caf::actor_cast<caf::actor>(current_sender());
+  const auto it = std::ranges::find_if(links_, [&](const auto& l) { return l.second == from; });
+  if (it == links_.end()) return;
+  const auto life = it->first;
+  try {
+    const auto what = from_json(json::parse(text));
+    drive([&](auto& core, auto t) { core.on_message(life, what, t); });
+  } catch (const json::exception& e) {
+    log::warn("cluster", "member_message_refused", {{"from", life}, {"reason", e.what()}});
+  }
+}
+
+caf::result<std::string> member_actor::on_order(const json& what) {
+  auto promise = std::make_shared<caf::response_promise>(make_response_promise());
+  asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store, what,
+                promise] {
+    const auto node = what.at("node").get<std::string>();
+    const bool written = what.at("verb") == "move"
+                          ? store->assign(shard_id(what.at("shard").get<std::uint32_t>()), node)
+                          : store->set_draining(node, what.at("verb") == "drain");
+    caf::anon_send(self, order_carried_out{promise, written});
+  });
+  return *promise;
+}
+
+// ---- what the membership asks for --------------------------------------------------------------
+
+void member_actor::read() {
+  asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store] {
+    caf::anon_send(self, view_read{std::make_shared<std::optional<store::cluster_view>>(
+                             store->read())});
+  });
+}
+
+void member_actor::lead(store::cluster_decision what) {
+  const auto kept = std::make_shared<store::cluster_decision>(std::move(what));
+  for (const auto life : kept->dead)
+    log::warn("cluster", "declares_dead", {{"incarnation", life}, {"moves", kept->assign.size()}});
+  asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store, kept,
+                life = environment_.life, ttl = environment_.options.leader_ttl] {
+    caf::anon_send(self, lead_answered{store->lead(life, ttl, *kept), kept});
+  });
+}
+
+void member_actor::dial(const store::cluster_view::node& peer) {
+  const auto colon = peer.address.rfind(':');
+  dialer_->post([self = caf::actor_cast<caf::actor>(this), &system = home_system(),
+                 host = peer.address.substr(0, colon), port = peer.address.substr(colon + 1),
+                 cluster = environment_.cluster, life = peer.life] {
+    caf::actor root;
+    try {
+      root = cluster::dial(system, host, static_cast<std::uint16_t>(std::stoul(port)), cluster,
+                           dial_within);
+    } catch (const std::exception& e) {
+      log::info("cluster", "dial_failed", {{"incarnation", life}, {"reason", e.what()}});
+    }
+    caf::anon_send(self, peer_dialed{life, root});
+  });
+}
+
+void member_actor::send(incarnation peer, const cluster::member_message& what) {
+  const auto it = links_.find(peer);
+  if (it != links_.end())
+    caf::event_based_actor::send(it->second, member_atom_v, to_json(what).dump());
+}
+
+void member_actor::forget(incarnation peer) {
+  const auto it = links_.find(peer);
+  if (it == links_.end()) return;
+  demonitor(it->second);
+  links_.erase(it);
+  relocate();
+}
+
+void member_actor::host(shard_id shard) {
+  caf::event_based_actor::send(supervisor_, host_atom_v, shard.value());
+}
+
+void member_actor::hand_over(shard_id shard) {
+  caf::event_based_actor::send(supervisor_, hand_over_atom_v, shard.value());
+}
+
+void member_actor::locate(shard_id shard, incarnation at) {
+  located_[shard] = at;
+  const auto it = links_.find(at);
+  environment_.router->set_remote(shard, it == links_.end() ? caf::actor{} : it->second);
+}
+
+/// After a link has come or gone.
+void member_actor::relocate() {
+  for (const auto& [shard, at] : located_) {
+    const auto it = links_.find(at);
+    environment_.router->set_remote(shard, it == links_.end() ? caf::actor{} : it->second);
+  }
+}
+
+}  // namespace troupe

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <caf/all.hpp>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "runtime/base/job_thread.hpp"
+#include "runtime/cluster/membership.hpp"
+#include "runtime/entity/actor_messages.hpp"
+#include "runtime/entity/shard_router.hpp"
+
+namespace troupe {
+
+/// What a member actor needs of its node. Outlives it.
+struct member_environment {
+  std::string cluster;
+  std::string id;
+  incarnation life;
+  cluster::membership_options options;
+  store::cluster_store* store = nullptr;
+  shard_router* router = nullptr;
+  const clock_source* clock = nullptr;
+  caf::actor admin;  // Answers requests that another node passes on.
+};
+
+/// What a node knows of its peers, for status. Thread-safe.
+class cluster_board {
+ public:
+  struct contents {
+    store::cluster_view view;
+    std::map<incarnation, caf::actor> members;  // Linked ones, without this node.
+  };
+  void post(contents now) {
+    const std::lock_guard lock(mutex_);
+    now_ = std::move(now);
+  }
+  contents read() const {
+    const std::lock_guard lock(mutex_);
+    return now_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  contents now_;
+};
+
+/// This node's end of its links to other nodes: drives the membership, passes channel messages to and
+/// from other nodes' shards, and requests to this node's admin actor. Asking its store and dialling
+/// happen on threads of its own.
+class member_actor final : public caf::event_based_actor, private cluster::membership_world {
+ public:
+  member_actor(caf::actor_config& config, const member_environment* environment,
+               cluster_board* board);
+
+  caf::behavior make_behavior() override;
+  void on_exit() override;
+
+ private:
+  void read() override;
+  void lead(store::cluster_decision what) override;
+  void dial(const store::cluster_view::node& peer) override;
+  void send(incarnation peer, const cluster::member_message& what) override;
+  void forget(incarnation peer) override;
+  void host(shard_id shard) override;
+  void hand_over(shard_id shard) override;
+  void locate(shard_id shard, incarnation at) override;
+
+  steady_time now() const { return environment_.clock->steady(); }
+  template <class Step>
+  void drive(Step step);
+  void greet(incarnation peer, const caf::actor& member);
+  void link(incarnation peer, const caf::actor& member);
+  std::string hello() const;
+  void on_member(const std::string& text);
+  caf::result<std::string> on_order(const nlohmann::json& what);
+  void relocate();
+  void leave_when_empty();
+
+  const member_environment& environment_;
+  cluster_board& board_;
+  cluster::membership core_;
+  caf::actor supervisor_;
+  std::map<incarnation, caf::actor> links_;
+  std::map<shard_id, incarnation> located_;
+  std::unique_ptr<job_thread> asker_;
+  std::unique_ptr<job_thread> dialer_;
+  caf::response_promise drained_;
+  steady_time drain_until_ = steady_time::max();
+};
+
+}  // namespace troupe
