@@ -217,8 +217,7 @@ void admin_actor::leader(answer to) {
   const auto view = environment_.cluster->read().view;
   for (const auto& n : view.nodes)
     if (n.life == view.leader && n.live) {
-      const json found{
-          {"leader", n.id}, {"incarnation", n.life.value()}, {"address", n.address}};
+      const json found{{"leader", n.id}, {"incarnation", n.life.value()}, {"address", n.address}};
       to.deliver(found.dump());
       return;
     }
@@ -234,8 +233,7 @@ void admin_actor::order(const json& request, answer to) {
     return fail(to, "unknown_node", node + " is no node of this cluster");
   if (request.at("verb") == "move" &&
       request.at("shard").get<std::uint32_t>() >= view.shards.size())
-    return fail(to, "unknown_shard",
-                "shards are 0 to " + std::to_string(view.shards.size() - 1));
+    return fail(to, "unknown_shard", "shards are 0 to " + std::to_string(view.shards.size() - 1));
   this->request(member_, environment_.request_timeout, order_atom_v, request.dump())
       .then([to](const std::string& text) mutable { to.deliver(text); },
             [to](caf::error&) mutable {

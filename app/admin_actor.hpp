@@ -21,9 +21,9 @@ struct admin_environment {
   std::chrono::milliseconds request_timeout{5000};
 };
 
-/// The one door for operators: takes `(admin_atom, request)` and answers, both JSON text. Every node
-/// has one, and each answers for the whole cluster: what another node knows it asks of that node's.
-/// Requests are
+/// The one door for operators: takes `(admin_atom, request)` and answers, both JSON text. Every
+/// node has one, and each answers for the whole cluster: what another node knows it asks of that
+/// node's. Requests are
 ///
 ///     {"verb": "status"}  {"verb": "health"}  {"verb": "shards"}  {"verb": "leader"}
 ///     {"verb": "show", "entity": "kind/key"}

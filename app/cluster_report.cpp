@@ -57,8 +57,8 @@ json node_report(const store::cluster_view& view, const store::cluster_view::nod
 
 json cluster_status(const store::cluster_view& view, const json& own,
                     const std::map<std::string, json>& others) {
-  constexpr std::array summed{"shards",       "ingress",     "commits", "units", "rows",
-                              "dead_letters", "undelivered", "entities"};
+  constexpr std::array summed{"shards", "ingress",      "commits",     "units",
+                              "rows",   "dead_letters", "undelivered", "entities"};
   json all = own;
   for (const auto& [id, said] : others)
     if (said.is_object())
@@ -72,8 +72,10 @@ json cluster_status(const store::cluster_view& view, const json& own,
   for (const auto& n : view.nodes) {
     if (n.life == view.leader && n.live) all["leader"] = n.id;
     const auto said = others.find(n.id);
-    all["nodes"].push_back(node_report(
-        view, n, n.id == own.value("node", "") ? own : said == others.end() ? json() : said->second));
+    all["nodes"].push_back(node_report(view, n,
+                                       n.id == own.value("node", "") ? own
+                                       : said == others.end()        ? json()
+                                                                     : said->second));
   }
   return all;
 }

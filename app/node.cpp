@@ -250,12 +250,12 @@ class node {
                                                      keeper_options(all_.cluster.lease), lease_on_);
     cluster_store_ = std::make_unique<store::cluster_store>(
         store::cluster_store::options{all_.cluster.postgres.dsn});
-    member_environment_ = {all_.cluster.name, all_.node.id, life_,
-                           membership_options_of(all_.cluster), cluster_store_.get(), &router_,
-                           &clock_, admin_};
+    member_environment_ = {
+        all_.cluster.name,    all_.node.id, life_,   membership_options_of(all_.cluster),
+        cluster_store_.get(), &router_,     &clock_, admin_};
     member_ = system_.spawn<member_actor>(&member_environment_, &cluster_board_);
-    supervisor_ = system_.spawn<supervisor_actor>(
-        &environment_, supervision_of(all_.cluster.entities), member_);
+    supervisor_ = system_.spawn<supervisor_actor>(&environment_,
+                                                  supervision_of(all_.cluster.entities), member_);
     caf::anon_send(member_, supervisor_atom_v, supervisor_);
     caf::anon_send(admin_, member_atom_v, member_);
   }
@@ -271,6 +271,7 @@ class node {
     for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     std::this_thread::sleep_for(500ms);  // A node that is cut off does not come back at once.
+    ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // The ports are needed again.
     execv("/proc/self/exe", arguments.data());
     throw cannot_start(std::string("cannot begin anew: ") + std::strerror(errno));
   }

@@ -46,10 +46,10 @@ json node_status::shards() const {
     if (!e.owned) continue;
     json positions = json::object();
     for (const auto& [topic, next] : e.now.positions) positions[topic] = next.value();
-    const auto age = e.now.uncommitted_since == time_point{}
-                         ? std::chrono::milliseconds(0)
-                         : std::chrono::duration_cast<std::chrono::milliseconds>(
-                               now - e.now.uncommitted_since);
+    const auto age =
+        e.now.uncommitted_since == time_point{}
+            ? std::chrono::milliseconds(0)
+            : std::chrono::duration_cast<std::chrono::milliseconds>(now - e.now.uncommitted_since);
     json one{{"shard", i},
              {"node", who_.node},
              {"epoch", e.now.era},
@@ -95,10 +95,7 @@ json node_status::status() {
           {"incarnation", life_.value()},
           {"uptime_s", uptime},
           {"shards",
-           {{"total", t.owned},
-            {"live", t.live},
-            {"stopped", stopped},
-            {"restarts", t.restarts}}},
+           {{"total", t.owned}, {"live", t.live}, {"stopped", stopped}, {"restarts", t.restarts}}},
           {"ingress",
            {{"records", t.applied},
             {"rate", per_second},

@@ -25,9 +25,9 @@ struct allocation_input {
   std::size_t moves_max = 4;
 };
 
-/// Who gets which shard. Pure and deterministic. Shards that nobody alive has are given out at once,
-/// each to the node with the fewest; shards of living nodes move only from those that give, or to
-/// even out a difference of two or more, a few at a time. Everything else stays.
+/// Who gets which shard. Pure and deterministic. Shards that nobody alive has are given out at
+/// once, each to the node with the fewest; shards of living nodes move only from those that give,
+/// or to even out a difference of two or more, a few at a time. Everything else stays.
 std::vector<store::cluster_decision::assignment> allocate(const allocation_input& in);
 
 }  // namespace troupe::cluster

@@ -146,7 +146,8 @@ void membership::tell_all(const member_message& what) {
 }
 
 void membership::on_message(incarnation from, const member_message& what, steady_time now) {
-  if (const auto it = peers_.find(from); it != peers_.end() && it->second.up) it->second.heard = now;
+  if (const auto it = peers_.find(from); it != peers_.end() && it->second.up)
+    it->second.heard = now;
   switch (what.kind) {
     case member_message::what::probe:
       return;
@@ -225,9 +226,9 @@ void membership::act(steady_time now) {
   for (const auto& n : view_.nodes)
     if (n.live && n.life != life_ && suspected(n.life) && judges(n.life) && condemned(n.life, now))
       what.dead.push_back(n.life);
-  const bool takes_over =
-      view_.leader == nobody ? judges(nobody)
-                             : std::ranges::find(what.dead, view_.leader) != what.dead.end();
+  const bool takes_over = view_.leader == nobody
+                              ? judges(nobody)
+                              : std::ranges::find(what.dead, view_.leader) != what.dead.end();
   if (!leads() && !takes_over) return;
   what.assign = plan(what.dead);
   const bool due = now - led_ >= options_.view_every;
@@ -283,7 +284,7 @@ void membership::apply() {
       world_.hand_over(shard);
     }
     const auto* target = find(s.assigned);
-    const auto at = s.life != nobody && alive(s.life)  ? s.life
+    const auto at = s.life != nobody && alive(s.life)   ? s.life
                     : target != nullptr && target->live ? target->life
                                                         : nobody;
     if (auto& known = located_.try_emplace(shard, nobody).first->second; known != at) {

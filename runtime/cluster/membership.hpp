@@ -13,8 +13,8 @@ namespace troupe::cluster {
 /// How soon nodes notice each other's deaths, and how shards move.
 struct membership_options {
   std::chrono::milliseconds probe_every{200};
-  /// A peer from which nothing has come for so long is suspected. Shorter notices stopped and cut-off
-  /// nodes sooner, and takes more stalls for deaths: each costs the suspect a rejoin.
+  /// A peer from which nothing has come for so long is suspected. Shorter notices stopped and
+  /// cut-off nodes sooner, and takes more stalls for deaths: each costs the suspect a rejoin.
   std::chrono::milliseconds silence_max{1'000};
   /// A peer whose link has not come up for so long is suspected too.
   std::chrono::milliseconds link_within{3'000};
@@ -46,8 +46,8 @@ class membership_world {
  public:
   virtual ~membership_world() = default;
 
-  virtual void read() = 0;                                      // on_view, on_read_failed
-  virtual void lead(store::cluster_decision what) = 0;          // on_led
+  virtual void read() = 0;                                       // on_view, on_read_failed
+  virtual void lead(store::cluster_decision what) = 0;           // on_led
   virtual void dial(const store::cluster_view::node& peer) = 0;  // on_linked, on_dial_failed
   virtual void send(incarnation peer, const member_message& what) = 0;
   /// The peer is dead for good: drop its link.
@@ -61,9 +61,9 @@ class membership_world {
   virtual void locate(shard_id shard, incarnation at) = 0;
 };
 
-/// One node's part in the cluster: who is alive, who leads, who has which shard. The database decides;
-/// this makes it decide soon. Pure: time comes with the call, and the same calls lead to the same
-/// answers.
+/// One node's part in the cluster: who is alive, who leads, who has which shard. The database
+/// decides; this makes it decide soon. Pure: time comes with the call, and the same calls lead to
+/// the same answers.
 ///
 /// Whoever judges a suspect is the leader, or, when the leader is the suspect or there is none, the
 /// lowest id among those that the judge itself does not suspect. With three nodes or more alive a
@@ -77,8 +77,7 @@ class membership {
   void on_tick(steady_time now);
   void on_view(store::cluster_view view, steady_time now);
   void on_read_failed();
-  void on_led(store::cluster_store::led led, const store::cluster_decision& what,
-              steady_time now);
+  void on_led(store::cluster_store::led led, const store::cluster_decision& what, steady_time now);
   void on_linked(incarnation peer, steady_time now);
   void on_link_lost(incarnation peer, steady_time now);
   void on_dial_failed(incarnation peer, steady_time now);

@@ -127,9 +127,8 @@ caf::behavior member_actor::make_behavior() {
         const auto it = json::parse(payload, nullptr, false);
         if (!shard || !it.is_object()) return;
         auto what = std::make_shared<message>(message{it.at("type"), it.at("body")});
-        caf::event_based_actor::send(
-            shard, channel_message{shard_id(source), sequence(seq), parse_entity_id(to),
-                                   std::move(what)});
+        caf::event_based_actor::send(shard, channel_message{shard_id(source), sequence(seq),
+                                                            parse_entity_id(to), std::move(what)});
       },
       [this](received_atom, std::uint32_t source, const std::string& target, std::int64_t up_to) {
         if (const auto shard = environment_.router->find(shard_id(source)))
@@ -153,8 +152,7 @@ caf::behavior member_actor::make_behavior() {
                              : json{{"error", "store_unavailable"},
                                     {"detail", "the database did not take it"}}
                                    .dump());
-        for (const auto& [life, member] : links_)
-          caf::event_based_actor::send(member, look_atom_v);
+        for (const auto& [life, member] : links_) caf::event_based_actor::send(member, look_atom_v);
         drive([](auto& core, auto t) { core.on_look(t); });
       },
       [this](look_atom) { drive([](auto& core, auto t) { core.on_look(t); }); },
@@ -224,8 +222,8 @@ caf::result<std::string> member_actor::on_order(const json& what) {
                 promise] {
     const auto node = what.at("node").get<std::string>();
     const bool written = what.at("verb") == "move"
-                          ? store->assign(shard_id(what.at("shard").get<std::uint32_t>()), node)
-                          : store->set_draining(node, what.at("verb") == "drain");
+                             ? store->assign(shard_id(what.at("shard").get<std::uint32_t>()), node)
+                             : store->set_draining(node, what.at("verb") == "drain");
     caf::anon_send(self, order_carried_out{promise, written});
   });
   return *promise;
@@ -235,8 +233,8 @@ caf::result<std::string> member_actor::on_order(const json& what) {
 
 void member_actor::read() {
   asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store] {
-    caf::anon_send(self, view_read{std::make_shared<std::optional<store::cluster_view>>(
-                             store->read())});
+    caf::anon_send(self,
+                   view_read{std::make_shared<std::optional<store::cluster_view>>(store->read())});
   });
 }
 

@@ -46,9 +46,9 @@ class cluster_board {
   contents now_;
 };
 
-/// This node's end of its links to other nodes: drives the membership, passes channel messages to and
-/// from other nodes' shards, and requests to this node's admin actor. Asking its store and dialling
-/// happen on threads of its own.
+/// This node's end of its links to other nodes: drives the membership, passes channel messages to
+/// and from other nodes' shards, and requests to this node's admin actor. Asking its store and
+/// dialling happen on threads of its own.
 class member_actor final : public caf::event_based_actor, private cluster::membership_world {
  public:
   member_actor(caf::actor_config& config, const member_environment* environment,

@@ -345,8 +345,8 @@ void describe(section& s, log_options& o) {
 }  // namespace
 
 void describe(section& s, cluster_options& o) {
-  auto& [name, shards, kafka, postgres, lease, membership, checkpoint, ingress, egress,
-         entities] = o;
+  auto& [name, shards, kafka, postgres, lease, membership, checkpoint, ingress, egress, entities] =
+      o;
   s.text("name", name, name_rule(false),
          "Name of the cluster, in logs, metrics and the names of connections.");
   s.number("shards", shards, {1, 4096, "shards"},

@@ -93,8 +93,8 @@ std::optional<cluster_view> cluster_store::read() {
     view.nodes.push_back({r[0].c_str(), incarnation(r[1].as<std::int64_t>()), r[2].c_str(),
                           r[3].as<bool>(), r[4].as<bool>()});
   for (const auto& r : shards)
-    view.shards.push_back({r[0].c_str(), incarnation(r[1].as<std::int64_t>()),
-                           epoch(r[2].as<std::int64_t>())});
+    view.shards.push_back(
+        {r[0].c_str(), incarnation(r[1].as<std::int64_t>()), epoch(r[2].as<std::int64_t>())});
   if (!leader.empty()) {
     view.leader = incarnation(leader[0][0].as<std::int64_t>());
     view.version = leader[0][1].as<std::int64_t>();
@@ -127,11 +127,11 @@ bool cluster_store::set_draining(const std::string& node, bool draining) {
 
 bool cluster_store::assign(shard_id shard, const std::string& node) {
   pqxx::result rows;
-  return connection_->execute("assign", assign_sql,
-                              {pqxx::binarystring(encode_int4(
-                                   static_cast<std::int32_t>(shard.value()))),
-                               binary(node)},
-                              rows) == statement_result::done &&
+  return connection_->execute(
+             "assign", assign_sql,
+             {pqxx::binarystring(encode_int4(static_cast<std::int32_t>(shard.value()))),
+              binary(node)},
+             rows) == statement_result::done &&
          !rows.empty();
 }
 

@@ -63,9 +63,9 @@ class cluster_store {
     outcome what = outcome::unavailable;
     std::int64_t version = 0;  // The decision's number, if done.
   };
-  /// In one transaction: takes or keeps the leader's lease for `ttl`, and then declares incarnations
-  /// dead, ends their connections and writes assignments. `refused`: another node leads, whose lease
-  /// runs and who is not among the dead; or `self` is dead itself.
+  /// In one transaction: takes or keeps the leader's lease for `ttl`, and then declares
+  /// incarnations dead, ends their connections and writes assignments. `refused`: another node
+  /// leads, whose lease runs and who is not among the dead; or `self` is dead itself.
   led lead(incarnation self, std::chrono::milliseconds ttl, const cluster_decision& what);
 
   /// Says which node is to have a shard; counts as a decision. Returns false if there is no answer.

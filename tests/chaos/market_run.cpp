@@ -19,10 +19,10 @@ bridge::kafka_options kafka_of(const cluster_folder& folder) {
   return o;
 }
 
-std::vector<std::string> command_of(std::vector<std::string> program,
-                                    const cluster_folder& folder) {
+std::vector<std::string> command_of(std::vector<std::string> program, const cluster_folder& folder,
+                                    int node) {
   if (program.empty()) program = {troupe_binary(), "node"};
-  program.insert(program.end(), {"--config", folder.node_config()});
+  program.insert(program.end(), {"--config", folder.node_config(node)});
   return program;
 }
 
@@ -47,8 +47,9 @@ std::string record_of(const std::string& symbol, int n) {
 market_run::market_run(records what, std::vector<std::string> program)
     : what_(what),
       folder_(
-          R"("market": {"periods": ["1s", "1m", "5m"]}, "entities": {"restarts_per_minute_max": 1000})"),
-      node_(command_of(std::move(program), folder_)) {
+          R"("market": {"periods": ["1s", "1m", "5m"]}, "entities": {"restarts_per_minute_max": 1000})",
+          8, what.nodes) {
+  for (int n = 1; n <= what.nodes; ++n) nodes_.emplace_back(command_of(program, folder_, n));
   const auto migrated = run_troupe({"migrate", "--config", folder_.node_config()});
   if (migrated.exit_code != 0) throw std::runtime_error(migrated.output);
 }
@@ -71,7 +72,7 @@ void market_run::send_part(double from, double to) {
 
 market_outcome market_run::play(const std::function<void(double)>& disturb,
                                 std::chrono::seconds deadline) {
-  node_.start();
+  for (auto& node : nodes_) node.start();
   // The node makes the topics.
   bridge::history_reader log(kafka_of(folder_));
   wait_until("the node's topics", std::chrono::seconds(60), [&] {
@@ -81,7 +82,8 @@ market_outcome market_run::play(const std::function<void(double)>& disturb,
     send_part(static_cast<double>(part) / parts, static_cast<double>(part + 1) / parts);
     disturb(static_cast<double>(part + 1) / parts);
   }
-  if (!node_.running()) node_.start();
+  for (auto& node : nodes_)
+    if (!node.running()) node.start();
   wait_until("everything committed and delivered (" + folder_.log_file() + ")", deadline,
              [&] { return settled(); });
   return collect();

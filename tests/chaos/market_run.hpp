@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -18,19 +19,22 @@ struct market_outcome {
   std::int64_t dead_letters = 0;
 };
 
-/// Market data on a cluster of one node: the same records whatever happens to the node.
+/// Market data on a cluster: the same records whatever happens to its nodes.
 class market_run {
  public:
   struct records {
     int symbols = 12;
     int each = 4000;  // Trades and quotes of a symbol.
+    int nodes = 1;
   };
   /// `program`: the node and its arguments; `--config FILE` is added. Nothing: the program under
   /// test.
   explicit market_run(records what, std::vector<std::string> program = {});
 
   const cluster_folder& folder() const { return folder_; }
-  node_process& node() { return node_; }
+  node_process& node(int n = 1) { return nodes_.at(static_cast<std::size_t>(n - 1)); }
+  /// Records sent so far.
+  std::int64_t sent() const { return sent_; }
 
   /// Sends everything, all the while calling `disturb` again and again with the part that has been
   /// sent (0 to 1); then waits until everything is committed and delivered.
@@ -44,7 +48,7 @@ class market_run {
 
   const records what_;
   cluster_folder folder_;
-  node_process node_;
+  std::deque<node_process> nodes_;
   std::int64_t sent_ = 0;
 };
 

@@ -62,8 +62,8 @@ std::string troupe_binary() {
   return environment("TROUPE_TEST_BINARY");
 }
 
-cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards)
-    : shards_(shards), admin_port_(free_port()) {
+cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards, int nodes)
+    : shards_(shards) {
   static std::atomic<int> count{0};
   const auto unique = std::to_string(::getpid()) + '_' + std::to_string(++count);
   prefix_ = "t" + unique + ".";
@@ -74,10 +74,13 @@ cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards
       << environment("TROUPE_TEST_BROKERS") << "\", \"topic_prefix\": \"" << prefix_
       << "\"}, \"postgres\": {\"dsn\": \"" << database_.dsn() << "\"}"
       << (cluster_extra.empty() ? "" : ", ") << cluster_extra << "}\n";
-  std::ofstream(node_config())
-      << "{\"cluster\": \"cluster.json\", \"id\": \"node-1\", \"admin\": {\"port\": " << admin_port_
-      << "}, \"http\": {\"port\": " << free_port() << "}, \"log\": {\"file\": \"" << log_file()
-      << "\"}}\n";
+  for (int n = 1; n <= nodes; ++n) {
+    admin_ports_.push_back(free_port());
+    std::ofstream(node_config(n)) << "{\"cluster\": \"cluster.json\", \"id\": \"node-" << n
+                                  << "\", \"admin\": {\"port\": " << admin_ports_.back()
+                                  << "}, \"http\": {\"port\": " << free_port()
+                                  << "}, \"log\": {\"file\": \"" << log_file(n) << "\"}}\n";
+  }
 }
 
 cluster_folder::~cluster_folder() {
@@ -132,6 +135,10 @@ bool node_process::running() {
   if (::waitpid(pid_, &status, WNOHANG) == 0) return true;
   pid_ = -1;
   return false;
+}
+
+void node_process::signal(int number) const {
+  if (pid_ > 0) ::kill(pid_, number);
 }
 
 void node_process::kill() {

@@ -21,21 +21,26 @@ class cluster_folder {
  public:
   /// `cluster_extra`: further groups of the cluster's file, as JSON without braces, e.g. `"market":
   /// {...}`.
-  explicit cluster_folder(const std::string& cluster_extra, unsigned shards = 8);
+  explicit cluster_folder(const std::string& cluster_extra, unsigned shards = 8, int nodes = 1);
   ~cluster_folder();
 
   const test_database& database() const { return database_; }
   const std::string& prefix() const { return prefix_; }
-  std::string node_config() const { return path_ + "/node-1.json"; }
-  std::string log_file() const { return path_ + "/node.log"; }
+  /// Of node-1, node-2 and so on.
+  std::string node_config(int node = 1) const {
+    return path_ + "/node-" + std::to_string(node) + ".json";
+  }
+  std::string log_file(int node = 1) const {
+    return path_ + "/node-" + std::to_string(node) + ".log";
+  }
   unsigned shards() const { return shards_; }
-  int admin_port() const { return admin_port_; }
+  int admin_port(int node = 1) const { return admin_ports_.at(static_cast<std::size_t>(node - 1)); }
   const std::string& path() const { return path_; }
 
  private:
   test_database database_;
   unsigned shards_;
-  int admin_port_;
+  std::vector<int> admin_ports_;
   std::string prefix_;
   std::string path_;
 };
@@ -59,6 +64,7 @@ class node_process {
   bool running();
   /// Sends a signal; after SIGKILL and `stop` it waits for the end.
   void kill();
+  void signal(int number) const;
   pid_t pid() const { return pid_; }
   /// SIGTERM; returns the exit code.
   int stop();
