@@ -15,6 +15,8 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   add_node_command(app, exit_code);
   add_status_commands(app, exit_code);
+  add_cluster_commands(app, exit_code);
+  add_up_commands(app, exit_code);
   add_symbol_command(app, exit_code);
   add_quarantine_command(app, exit_code);
   troupe::add_config_command(app, exit_code, std::cout);

@@ -13,6 +13,8 @@ inline constexpr int exit_interrupted = 130;
 // Each adds one subcommand, whose run leaves its exit code in `exit_code`.
 void add_node_command(CLI::App& app, int& exit_code);
 void add_status_commands(CLI::App& app, int& exit_code);
+void add_cluster_commands(CLI::App& app, int& exit_code);  // After the node command.
+void add_up_commands(CLI::App& app, int& exit_code);
 void add_symbol_command(CLI::App& app, int& exit_code);
 void add_quarantine_command(CLI::App& app, int& exit_code);
 void add_migrate_command(CLI::App& app, int& exit_code);

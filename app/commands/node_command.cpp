@@ -50,7 +50,9 @@ void add_node_command(CLI::App& app, int& exit_code) {
   command->footer(
       "Example: troupe node --config config/local/node-1.json\nNeeds a migrated database (troupe "
       "migrate) and Kafka.");
-  command->callback([&exit_code] { exit_code = guarded("node", [] { return run(file); }); });
+  command->callback([&exit_code, command] {
+    if (command->get_subcommands().empty()) exit_code = guarded("node", [] { return run(file); });
+  });
 }
 
 }  // namespace troupe::app

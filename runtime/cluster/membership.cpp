@@ -282,6 +282,11 @@ void membership::apply() {
     } else if (!mine && mark != hosted_.end() && mark->second == hosting::hosted) {
       mark->second = hosting::leaving;
       world_.hand_over(shard);
+    } else if (!mine && mark == hosted_.end() && s.life == life_) {
+      // Ours by the table, though we gave it up: only who has a shard can release it.
+      hosted_.emplace(shard, hosting::leaving);
+      world_.host(shard);
+      world_.hand_over(shard);
     }
     const auto* target = find(s.assigned);
     const auto at = s.life != nobody && alive(s.life)   ? s.life

@@ -1,0 +1,202 @@
+#include <iomanip>
+#include <iostream>
+
+#include "app/client.hpp"
+#include "app/commands/commands.hpp"
+#include "runtime/store/status_reader.hpp"
+
+namespace troupe::app {
+
+namespace {
+
+using nlohmann::json;
+
+struct options {
+  std::string file = "config/local/node-1.json";
+  bool as_json = false;
+  std::uint32_t shard = 0;
+  std::string node;
+  std::string entity;
+  std::string kind;
+  int limit = 100;
+};
+
+settings load(const options& o) {
+  auto all = load_settings(o.file);
+  if (!all) throw client_error("the config cannot be used");
+  return std::move(*all);
+}
+
+/// The answer; an error in it becomes one line on standard error (or is printed, with --json).
+std::optional<json> ask(const options& o, const json& request) {
+  auto answer = client(load(o)).ask(request);
+  if (!answer.is_object() || !answer.contains("error")) return answer;
+  if (o.as_json)
+    std::cout << answer.dump() << '\n';
+  else
+    std::cerr << "troupe: " << answer.at("error").get<std::string>() << ": "
+              << answer.value("detail", "") << '\n';
+  return std::nullopt;
+}
+
+std::string text_of(const json& value) {
+  return value.is_null() ? "-" : value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+int leader(const options& o) {
+  const auto answer = ask(o, {{"verb", "leader"}});
+  if (!answer) return exit_failed;
+  if (o.as_json)
+    std::cout << answer->dump() << '\n';
+  else
+    std::cout << text_of(answer->at("leader")) << " at " << text_of(answer->at("address"))
+              << ", incarnation " << answer->at("incarnation") << '\n';
+  return 0;
+}
+
+int shard_list(const options& o) {
+  const auto answer = ask(o, {{"verb", "shards"}});
+  if (!answer) return exit_failed;
+  if (o.as_json) {
+    std::cout << answer->dump() << '\n';
+    return 0;
+  }
+  std::cout << std::setw(6) << "shard"
+            << "  " << std::left << std::setw(16) << "node" << std::setw(16) << "assigned to"
+            << std::right << std::setw(7) << "epoch" << std::setw(7) << "live" << std::setw(10)
+            << "lag" << std::setw(13) << "uncommitted" << std::setw(12) << "oldest ms"
+            << std::setw(12) << "undelivered" << '\n';
+  for (const auto& s : *answer) {
+    const auto of = [&](const char* name) { return s.contains(name) ? text_of(s.at(name)) : "-"; };
+    std::cout << std::setw(6) << of("shard") << "  " << std::left << std::setw(16) << of("node")
+              << std::setw(16) << of("assigned") << std::right << std::setw(7) << of("epoch")
+              << std::setw(7) << (s.value("live", false) ? "yes" : "no") << std::setw(10)
+              << of("lag") << std::setw(13) << of("uncommitted") << std::setw(12)
+              << of("oldest_uncommitted_ms") << std::setw(12) << of("undelivered") << '\n';
+  }
+  return 0;
+}
+
+int shard_show(const options& o) {
+  const auto answer = ask(o, {{"verb", "shards"}});
+  if (!answer) return exit_failed;
+  if (o.shard >= answer->size()) {
+    std::cerr << "troupe shard show: shards are 0 to " << answer->size() - 1 << '\n';
+    return exit_failed;
+  }
+  std::cout << answer->at(o.shard).dump(o.as_json ? -1 : 2) << '\n';
+  return 0;
+}
+
+int order(const options& o, const json& request, const std::string& said) {
+  const auto answer = ask(o, request);
+  if (!answer) return exit_failed;
+  std::cout << (o.as_json ? answer->dump() : said) << '\n';
+  return 0;
+}
+
+int shard_move(const options& o) {
+  return order(o, {{"verb", "move"}, {"shard", o.shard}, {"node", o.node}},
+               "shard " + std::to_string(o.shard) + " goes to " + o.node +
+                   "; `troupe shard list` shows when it has arrived");
+}
+
+int node_drain(const options& o) {
+  return order(o, {{"verb", "drain"}, {"node", o.node}},
+               o.node + " gives its shards away, a few at a time");
+}
+
+int node_undrain(const options& o) {
+  return order(o, {{"verb", "undrain"}, {"node", o.node}}, o.node + " takes shards again");
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
+  return out + '\'';
+}
+
+int entity_list(const options& o) {
+  store::status_reader reader(load(o).cluster.postgres.dsn);
+  const auto rows = json::parse(reader.read_json(
+      "select e.kind, e.key, e.shard, s.owner, e.saved_at from entity e join shard s on s.id = "
+      "e.shard" +
+      (o.kind.empty() ? "" : " where e.kind = " + quoted(o.kind)) +
+      " order by e.kind, e.key limit " + std::to_string(o.limit)));
+  if (o.as_json) {
+    std::cout << rows.dump() << '\n';
+    return 0;
+  }
+  for (const auto& row : rows)
+    std::cout << std::left << std::setw(32)
+              << text_of(row.at("kind")) + '/' + text_of(row.at("key")) << " shard " << std::setw(5)
+              << text_of(row.at("shard")) << std::setw(14) << text_of(row.at("owner"))
+              << text_of(row.at("saved_at")) << '\n';
+  if (rows.size() == static_cast<std::size_t>(o.limit))
+    std::cerr << "the first " << o.limit << "; --limit shows more\n";
+  return 0;
+}
+
+int entity_show(const options& o) {
+  if (o.entity.find('/') == std::string::npos)
+    throw client_error(o.entity + ": write KIND/KEY, for example symbol/SPY");
+  const auto answer = ask(o, {{"verb", "show"}, {"entity", o.entity}});
+  if (!answer) return exit_failed;
+  std::cout << answer->dump(o.as_json ? -1 : 2) << '\n';
+  return 0;
+}
+
+CLI::App* add(CLI::App& to, int& exit_code, const char* name, const char* text,
+              int (*work)(const options&), options& o) {
+  auto* command = to.add_subcommand(name, text);
+  add_config_option(*command, o.file);
+  command->add_flag("--json", o.as_json, "JSON instead of text");
+  const auto whole = to.get_name() == "troupe" ? std::string(name) : to.get_name() + ' ' + name;
+  command->callback([&exit_code, whole, work, &o] {
+    exit_code = guarded(whole.c_str(), [&] { return work(o); });
+  });
+  return command;
+}
+
+}  // namespace
+
+void add_cluster_commands(CLI::App& app, int& exit_code) {
+  static options o;
+  add(app, exit_code, "leader", "Which node assigns shards", leader, o);
+
+  auto* shard =
+      app.add_subcommand("shard", "Slices of all entities: who has them, and moving them");
+  shard->require_subcommand(1);
+  add(*shard, exit_code, "list", "Every shard with its node, epoch, lag and age of its work",
+      shard_list, o);
+  add(*shard, exit_code, "show", "One shard, with its positions", shard_show, o)
+      ->add_option("shard", o.shard, "Its number, from 0")
+      ->required();
+  auto* move = add(*shard, exit_code, "move", "Hands a shard over to another node", shard_move, o);
+  move->add_option("shard", o.shard, "Its number, from 0")->required();
+  move->add_option("--to", o.node, "The node that is to have it")->required();
+
+  auto* node = app.get_subcommand("node");
+  auto* drain = add(*node, exit_code, "drain",
+                    "Has a node give all its shards away, a few at a time, and keeps it empty",
+                    node_drain, o);
+  drain->add_option("node", o.node, "Its id")->required();
+  auto* undrain =
+      add(*node, exit_code, "undrain", "Lets a drained node take shards again", node_undrain, o);
+  undrain->add_option("node", o.node, "Its id")->required();
+
+  auto* entity = app.add_subcommand("entity", "Entities of any kind");
+  entity->require_subcommand(1);
+  auto* list = add(*entity, exit_code, "list", "Entities as last committed, by kind and key",
+                   entity_list, o);
+  list->add_option("--kind", o.kind, "Only this kind");
+  list->add_option("--limit", o.limit, "At most so many")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  add(*entity, exit_code, "show", "The state of one entity, asked of its actor on whatever node",
+      entity_show, o)
+      ->add_option("entity", o.entity, "KIND/KEY, for example symbol/SPY")
+      ->required();
+}
+
+}  // namespace troupe::app

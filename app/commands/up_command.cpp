@@ -1,0 +1,192 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "app/catalog.hpp"
+#include "app/client.hpp"
+#include "app/commands/commands.hpp"
+
+namespace troupe::app {
+
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+constexpr int nodes_most = 50;
+constexpr int admin_port_base = 7400, http_port_base = 7480 + 20;
+
+struct options {
+  std::string cluster = "config/local/cluster.json";
+  std::string folder = "var/cluster";
+  int nodes = 3;
+};
+
+/// A node that `up` has started: its files in the folder.
+class started_node {
+ public:
+  started_node(const options& o, int number)
+      : number_(number), folder_(fs::absolute(o.folder)), id_("node-" + std::to_string(number)) {}
+
+  const std::string& id() const { return id_; }
+  std::string config() const { return (folder_ / (id_ + ".json")).string(); }
+  std::string log() const { return (folder_ / (id_ + ".log")).string(); }
+
+  void write_config(const std::string& cluster) const {
+    fs::create_directories(folder_);
+    const json all{{"cluster", fs::absolute(cluster).string()},
+                   {"id", id_},
+                   {"admin", {{"port", admin_port_base + number_}}},
+                   {"http", {{"port", http_port_base + number_}}},
+                   {"log", {{"file", log()}}}};
+    std::ofstream(config()) << all.dump(2) << '\n';
+  }
+
+  /// The process, if it runs and is this node; else 0.
+  pid_t pid() const {
+    pid_t pid = 0;
+    if (!(std::ifstream(pid_file()) >> pid) || pid <= 0) return 0;
+    std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
+    const std::string line((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    return line.find(config()) == std::string::npos ? 0 : pid;
+  }
+
+  void start() const {
+    const auto pid = ::fork();
+    if (pid < 0)
+      throw std::runtime_error(std::string("cannot start a process: ") + std::strerror(errno));
+    if (pid == 0) {
+      ::setsid();
+      const int out = ::open(log().c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+      const int in = ::open("/dev/null", O_RDONLY);
+      ::dup2(in, 0);
+      ::dup2(out, 1);
+      ::dup2(out, 2);
+      const auto file = config();
+      ::execl("/proc/self/exe", "troupe", "node", "--config", file.c_str(), nullptr);
+      ::_exit(127);
+    }
+    std::ofstream(pid_file()) << pid << '\n';
+  }
+
+  bool ready() const {
+    settings s;
+    const auto all = load_settings(config());
+    if (!all) throw std::runtime_error(config() + " cannot be used");
+    try {
+      const auto answer = client(*all).ask({{"verb", "health"}});
+      return answer.value("ready", false);
+    } catch (const client_error&) {
+      return false;
+    }
+  }
+
+  void forget() const { fs::remove(pid_file()); }
+
+ private:
+  fs::path pid_file() const { return folder_ / (id_ + ".pid"); }
+
+  int number_;
+  fs::path folder_;
+  std::string id_;
+};
+
+std::vector<started_node> all_nodes(const options& o, int count) {
+  std::vector<started_node> all;
+  for (int n = 1; n <= count; ++n) all.emplace_back(o, n);
+  return all;
+}
+
+std::string last_line(const std::string& file) {
+  std::ifstream in(file);
+  std::string line, last;
+  while (std::getline(in, line)) last = line;
+  return last;
+}
+
+void wait_until_ready(const std::vector<started_node>& nodes) {
+  const auto until = std::chrono::steady_clock::now() + 90s;
+  for (const auto& node : nodes) {
+    while (!node.ready()) {
+      if (node.pid() == 0)
+        throw std::runtime_error(node.id() + " ended: " + last_line(node.log()) + " (" +
+                                 node.log() + ")");
+      if (std::chrono::steady_clock::now() > until)
+        throw std::runtime_error(node.id() + " is not ready after 90 s: see " + node.log());
+      std::this_thread::sleep_for(50ms);
+    }
+    std::cout << node.id() << " is ready: " << node.config() << std::endl;
+  }
+}
+
+int up(const options& o) {
+  const auto nodes = all_nodes(o, o.nodes);
+  for (const auto& node : nodes) node.write_config(o.cluster);
+  const auto all = load_settings(nodes.front().config());
+  if (!all) return exit_failed;
+  store::migrate(all->cluster.postgres.dsn, all_migrations());
+  store::claim_cluster(all->cluster.postgres.dsn, {all->cluster.name, all->cluster.shards});
+  for (const auto& node : nodes) {
+    if (node.pid() != 0)
+      std::cout << node.id() << " runs already\n";
+    else
+      node.start();
+  }
+  wait_until_ready(nodes);
+  std::cout << "troupe status --config " << nodes.front().config() << "   shows the cluster\n";
+  return 0;
+}
+
+int down(const options& o) {
+  std::vector<started_node> running;
+  for (const auto& node : all_nodes(o, nodes_most))
+    if (node.pid() != 0) running.push_back(node);
+  if (running.empty()) {
+    std::cout << "no node of " << o.folder << " runs\n";
+    return 0;
+  }
+  for (const auto& node : running) ::kill(node.pid(), SIGTERM);
+  const auto until = std::chrono::steady_clock::now() + 40s;
+  for (const auto& node : running) {
+    while (node.pid() != 0 && std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(50ms);
+    if (node.pid() != 0)
+      throw std::runtime_error(node.id() + " does not end: see " + node.log() + "; kill -9 " +
+                               std::to_string(node.pid()) + " does no harm");
+    node.forget();
+    std::cout << node.id() << " has stopped\n";
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_up_commands(CLI::App& app, int& exit_code) {
+  static options o;
+  auto* start = app.add_subcommand("up", "Starts several nodes on this machine, in the background");
+  start->add_option("--nodes", o.nodes, "How many")
+      ->capture_default_str()
+      ->check(CLI::Range(1, nodes_most));
+  start->add_option("-c,--config", o.cluster, "The cluster's file")->capture_default_str();
+  auto* stop = app.add_subcommand("down", "Stops the nodes that `up` has started");
+  for (auto* command : {start, stop})
+    command
+        ->add_option("--dir", o.folder,
+                     "Folder of the generated node files, the logs and the process numbers")
+        ->capture_default_str();
+  start->footer("Example: troupe up --nodes 3\nKafka and PostgreSQL must run.");
+  start->callback([&exit_code] { exit_code = guarded("up", [] { return up(o); }); });
+  stop->callback([&exit_code] { exit_code = guarded("down", [] { return down(o); }); });
+}
+
+}  // namespace troupe::app
