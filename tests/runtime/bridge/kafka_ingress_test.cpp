@@ -28,7 +28,7 @@ struct host {
   std::vector<std::int64_t> offsets;
   std::vector<truncation> truncations;
   std::int64_t log_end = 0;
-  std::int64_t assignment = 0;  // Of the last batch.
+  std::atomic<std::int64_t> assignment = 0;  // Of the last batch.
   bool keep = false;
 
   ingress_port::receiver receiver() {
@@ -298,7 +298,7 @@ TEST_CASE("shards come and go at any pace; each assignment starts exactly at its
   for (std::uint32_t p = 0; p < shards; ++p) testing::fill(topic, p, 0, records);
   struct expectation {
     std::mutex mutex;
-    std::int64_t assignment = 0, next = 0;
+    std::atomic<std::int64_t> assignment = 0, next = 0;
     bool broken = false;
     std::int64_t reached = 0;
   };
