@@ -27,9 +27,9 @@ struct host {
   std::vector<std::string> payloads;
   std::vector<std::int64_t> offsets;
   std::vector<truncation> truncations;
-  std::int64_t log_end = 0;
+  std::atomic<std::int64_t> log_end = 0;
   std::atomic<std::int64_t> assignment = 0;  // Of the last batch.
-  bool keep = false;
+  std::atomic<bool> keep = false;
 
   ingress_port::receiver receiver() {
     return {[this](record_batch_ptr b) {
@@ -46,6 +46,10 @@ struct host {
               const std::lock_guard lock(mutex);
               truncations.push_back({topic, wanted.value(), first.value()});
             }};
+  }
+  std::vector<truncation> truncated() {
+    const std::lock_guard lock(mutex);
+    return truncations;
   }
   std::size_t count() {
     const std::lock_guard lock(mutex);
@@ -261,20 +265,20 @@ TEST_CASE(
   kafka_ingress ingress(options_for({topic}));
   ingress.assign(shard_id(1), 1, starts(0), untouched.receiver());
   ingress.assign(shard_id(0), 1, starts(10), h.receiver());
-  REQUIRE(testing::wait_until([&] { return h.truncations.size() == 1; }));
-  CHECK(h.truncations[0].topic == 0);
-  CHECK(h.truncations[0].wanted == 10);
-  CHECK(h.truncations[0].first == 60);
+  REQUIRE(testing::wait_until([&] { return h.truncated().size() == 1; }));
+  CHECK(h.truncated()[0].topic == 0);
+  CHECK(h.truncated()[0].wanted == 10);
+  CHECK(h.truncated()[0].first == 60);
   CHECK(h.count() == 0);
   ingress.assign(shard_id(0), 1, starts(60), h.receiver());
   REQUIRE(testing::wait_until([&] { return h.count() == 40; }));
   CHECK(h.has(60, 100));
   ingress.assign(shard_id(0), 2, starts(500), h.receiver());
-  REQUIRE(testing::wait_until([&] { return h.truncations.size() == 2; }));
-  CHECK(h.truncations[1].wanted == 500);
-  CHECK(h.truncations[1].first == 60);
+  REQUIRE(testing::wait_until([&] { return h.truncated().size() == 2; }));
+  CHECK(h.truncated()[1].wanted == 500);
+  CHECK(h.truncated()[1].first == 60);
   REQUIRE(testing::wait_until([&] { return untouched.count() == 100; }));
-  CHECK(untouched.truncations.empty());
+  CHECK(untouched.truncated().empty());
 }
 
 TEST_CASE("a partition or topic that does not exist is reported as such") {
@@ -284,11 +288,11 @@ TEST_CASE("a partition or topic that does not exist is reported as such") {
   ingress.assign(shard_id(5), 1, {{0, position(3)}}, no_partition.receiver());
   ingress.assign(shard_id(0), 1, {{1, position(4)}}, no_topic.receiver());
   REQUIRE(testing::wait_until(
-      [&] { return no_partition.truncations.size() + no_topic.truncations.size() == 2; }));
-  CHECK(no_partition.truncations[0].first == -1);
-  CHECK(no_partition.truncations[0].wanted == 3);
-  CHECK(no_topic.truncations[0].topic == 1);
-  CHECK(no_topic.truncations[0].first == -1);
+      [&] { return no_partition.truncated().size() + no_topic.truncated().size() == 2; }));
+  CHECK(no_partition.truncated()[0].first == -1);
+  CHECK(no_partition.truncated()[0].wanted == 3);
+  CHECK(no_topic.truncated()[0].topic == 1);
+  CHECK(no_topic.truncated()[0].first == -1);
 }
 
 TEST_CASE("shards come and go at any pace; each assignment starts exactly at its position") {
