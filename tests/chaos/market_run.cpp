@@ -5,6 +5,7 @@
 
 #include "runtime/bridge/history_reader.hpp"
 #include "runtime/bridge/kafka_producer.hpp"
+#include "tests/chaos/egress_reader.hpp"
 
 namespace troupe::test {
 
@@ -116,21 +117,17 @@ market_outcome market_run::collect() {
   return outcome;
 }
 
-/// Reads all of a topic. No two records of it are alike, so a double shows.
+/// Reads all of a topic, by the rule for readers. No two records of it are alike, so a double shows.
 void market_run::collect_egress(const std::string& topic, market_outcome& into) {
   bridge::history_reader log(kafka_of(folder_));
   auto& all = into.egress[topic];
   for (std::uint32_t p = 0; p < folder_.shards(); ++p) {
     const auto range = log.range(topic, p, std::chrono::seconds(10));
     if (!range) throw std::runtime_error("no answer about " + topic);
-    for (auto at = range->begin; at < range->end;) {
-      const auto batch = log.read(topic, p, at, {});
-      if (batch.what != bridge::history_batch::outcome::read)
-        throw std::runtime_error(topic + ": " + batch.reason);
-      for (const auto& record : batch.records)
-        all.push_back(std::string(record.key) + ' ' + std::string(record.payload));
-      at = batch.next;
-    }
+    auto read = read_egress(kafka_of(folder_).brokers, kafka_of(folder_).kafka_name(topic),
+                            static_cast<std::int32_t>(p), range->begin.value(), range->end.value());
+    all.insert(all.end(), read.taken.begin(), read.taken.end());
+    into.egress_skipped += static_cast<std::int64_t>(read.skipped.size());
   }
   std::ranges::sort(all);
   if (topic ==

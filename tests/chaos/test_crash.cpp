@@ -34,6 +34,7 @@ void check_same(const market_outcome& outcome) {
     CHECK((outcome.egress.at(topic) == records));
   }
   CHECK(outcome.egress_defects.empty());
+  CHECK(outcome.egress_skipped == 0);
   CHECK(outcome.received + outcome.dead_letters == amount.symbols * amount.each);
 }
 

@@ -1,0 +1,71 @@
+#include "tests/chaos/egress_reader.hpp"
+
+#include <librdkafka/rdkafka.h>
+
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+
+namespace troupe::test {
+
+namespace {
+
+template <auto Destroy>
+struct destroyer {
+  template <class T>
+  void operator()(T* p) const {
+    Destroy(p);
+  }
+};
+
+std::int64_t sequence_of(const rd_kafka_message_t& m) {
+  rd_kafka_headers_t* headers = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  if (rd_kafka_message_headers(&m, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+      rd_kafka_header_get_last(headers, "seq", &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    throw std::runtime_error("an egress record without a sequence");
+  return std::stoll(std::string(static_cast<const char*>(value), size));
+}
+
+}  // namespace
+
+egress_partition read_egress(const std::string& brokers, const std::string& topic,
+                             std::int32_t partition, std::int64_t begin, std::int64_t end) {
+  egress_partition result;
+  if (begin >= end) return result;
+  char why[512];
+  auto* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", brokers.c_str(), why, sizeof why);
+  rd_kafka_conf_set(conf, "group.id", "reader", why, sizeof why);
+  rd_kafka_conf_set(conf, "enable.auto.commit", "false", why, sizeof why);
+  rd_kafka_conf_set(conf, "fetch.wait.max.ms", "10", why, sizeof why);
+  const std::unique_ptr<rd_kafka_t, destroyer<rd_kafka_destroy>> consumer(
+      rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why));
+  if (!consumer) throw std::runtime_error(why);
+  {
+    const std::unique_ptr<rd_kafka_topic_partition_list_t,
+                          destroyer<rd_kafka_topic_partition_list_destroy>>
+        list(rd_kafka_topic_partition_list_new(1));
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = begin;
+    rd_kafka_assign(consumer.get(), list.get());
+  }
+  std::int64_t last = 0;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (auto next = begin; next < end;) {
+    if (std::chrono::steady_clock::now() > until) throw std::runtime_error(topic + ": no answer");
+    const std::unique_ptr<rd_kafka_message_t, destroyer<rd_kafka_message_destroy>> m(
+        rd_kafka_consumer_poll(consumer.get(), 100));
+    if (!m || m->err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    next = m->offset + 1;
+    const auto seq = sequence_of(*m);
+    auto& to = seq == last + 1 ? result.taken : result.skipped;
+    if (seq == last + 1) last = seq;
+    to.push_back(std::string(static_cast<const char*>(m->key), m->key_len) + ' ' +
+                 std::string(static_cast<const char*>(m->payload), m->len));
+  }
+  rd_kafka_consumer_close(consumer.get());
+  return result;
+}
+
+}  // namespace troupe::test
