@@ -11,7 +11,7 @@ constexpr auto take_sql = R"sql(
 update shard s set owner = me.id, incarnation = me.incarnation, epoch = s.epoch + 1
 from node me
 where s.id = $1::int4 and me.incarnation = $2::int8 and me.state = 'live' and me.alive_until > now()
-  and (s.assigned = me.id or s.incarnation = me.incarnation)
+  and (s.assigned is null or s.assigned = me.id or s.incarnation = me.incarnation)
   and (s.incarnation is null or s.incarnation = me.incarnation or not exists (
     select 1 from node n
     where n.incarnation = s.incarnation and n.state = 'live' and n.alive_until > now()))

@@ -6,7 +6,8 @@
 
 namespace troupe::test {
 
-/// An egress partition as a reader sees it who takes a record only when its sequence is the next one.
+/// An egress partition as a reader sees it who takes a record only when its sequence is the next
+/// one.
 struct egress_partition {
   std::vector<std::string> taken;    // `key payload`, in order.
   std::vector<std::string> skipped;  // In the log too early, or again.

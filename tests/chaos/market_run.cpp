@@ -117,7 +117,8 @@ market_outcome market_run::collect() {
   return outcome;
 }
 
-/// Reads all of a topic, by the rule for readers. No two records of it are alike, so a double shows.
+/// Reads all of a topic, by the rule for readers. No two records of it are alike, so a double
+/// shows.
 void market_run::collect_egress(const std::string& topic, market_outcome& into) {
   bridge::history_reader log(kafka_of(folder_));
   auto& all = into.egress[topic];

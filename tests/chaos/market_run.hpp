@@ -16,7 +16,7 @@ struct market_outcome {
   std::map<std::string, std::vector<std::string>> egress;  // Topic to sorted `key payload`.
   std::vector<std::string> egress_defects;                 // Records that are there twice.
   std::int64_t egress_skipped = 0;  // Records that a reader skips: too early, or again.
-  std::int64_t received = 0;  // Applied + refused, summed over the symbols.
+  std::int64_t received = 0;        // Applied + refused, summed over the symbols.
   std::int64_t dead_letters = 0;
 };
 

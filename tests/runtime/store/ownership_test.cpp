@@ -129,6 +129,14 @@ TEST_CASE("who may take a shard") {
     expire(c, "b");
     CHECK(b.store.take(shard).second == commit_outcome::fenced);
   }
+  SUBCASE("only the node that is to have it, and whoever has it, to give it back") {
+    c.db.run("update shard set assigned = 'b'");
+    CHECK(b.store.take(shard).second == commit_outcome::fenced);
+    const auto second = a.store.take_epoch(shard);
+    a.store.release(shard, second);
+    CHECK(a.store.take(shard).second == commit_outcome::fenced);
+    CHECK(b.store.take(shard).first.has_value());
+  }
   SUBCASE("nobody, if there is no such shard") {
     CHECK(a.store.take(shard_id(99)).second == commit_outcome::fenced);
   }

@@ -1,0 +1,93 @@
+#include "runtime/store/cluster_store.hpp"
+
+#include "tests/runtime/store/store_fixture.hpp"
+
+namespace troupe::store {
+
+namespace {
+
+using outcome = cluster_store::led::outcome;
+constexpr auto ttl = 10s;
+
+struct member {
+  member(const cluster_database& c, const std::string& id)
+      : nodes({c.db.dsn()}), tables({c.db.dsn()}), life(nodes.join(id, id + ":1", "v", ttl)) {}
+  node_store nodes;
+  cluster_store tables;
+  incarnation life;
+};
+
+}  // namespace
+
+TEST_CASE("one leads, until its lease has run out or it is dead") {
+  const cluster_database c;
+  member a(c, "a"), b(c, "b");
+  CHECK(a.tables.read()->leader == incarnation(0));
+  const auto first = a.tables.lead(a.life, ttl, {});
+  CHECK(first.what == outcome::done);
+  CHECK(b.tables.lead(b.life, ttl, {}).what == outcome::refused);
+  CHECK(b.tables.read()->leader == a.life);
+  CHECK(a.tables.lead(a.life, ttl, {}).version == first.version + 1);
+
+  SUBCASE("its lease has run out") {
+    c.db.run("update leader set until = now() - interval '1 second'");
+    CHECK(b.tables.lead(b.life, ttl, {}).what == outcome::done);
+  }
+  SUBCASE("its successor declares it dead in the same transaction, with new assignments") {
+    CHECK(b.tables.lead(b.life, ttl, {{a.life}, {{shard_id(0), "b"}, {shard_id(2), "b"}}}).what ==
+          outcome::done);
+    const auto view = *b.tables.read();
+    CHECK(view.leader == b.life);
+    CHECK_FALSE(view.nodes[0].live);
+    CHECK(view.nodes[1].live);
+    CHECK(view.shards[0].assigned == "b");
+    CHECK(view.shards[1].assigned == "");
+    CHECK(view.shards[2].assigned == "b");
+    CHECK(a.nodes.renew(a.life, ttl) == renewal::dead);
+    CHECK(a.tables.lead(a.life, ttl, {}).what == outcome::refused);
+  }
+  SUBCASE("it has left") {
+    CHECK(a.nodes.leave(a.life));
+    CHECK(b.tables.lead(b.life, ttl, {}).what == outcome::done);
+  }
+  SUBCASE("a refused leader writes nothing") {
+    CHECK(b.tables.lead(b.life, ttl, {{}, {{shard_id(1), "b"}}}).what == outcome::refused);
+    CHECK(b.tables.read()->shards[1].assigned == "");
+  }
+}
+
+TEST_CASE("a dead incarnation's connections are ended") {
+  const cluster_database c;
+  member a(c, "a"), b(c, "b");
+  waiting_store of_a(c.db.dsn(), "a", a.life);
+  of_a.take_epoch(shard_id(0));
+  const auto open = "select count(*) from pg_stat_activity where application_name = 'troupe:a:" +
+                    std::to_string(a.life.value()) + "'";
+  CHECK(c.db.run(open) != "0");
+  CHECK(b.tables.lead(b.life, ttl, {{a.life}, {}}).what == outcome::done);
+  wait_until([&] { return c.db.run(open) == "0"; });
+}
+
+TEST_CASE("orders of operators: draining, and a shard's place") {
+  const cluster_database c;
+  member a(c, "a");
+  CHECK(a.tables.set_draining("a", true));
+  CHECK(a.tables.read()->nodes[0].draining);
+  CHECK(a.tables.set_draining("a", false));
+  CHECK_FALSE(a.tables.read()->nodes[0].draining);
+  CHECK_FALSE(a.tables.set_draining("nobody", true));
+  CHECK_FALSE(a.tables.assign(shard_id(1), "a"));  // Nobody leads who could follow it.
+  const auto led = a.tables.lead(a.life, ttl, {});
+  CHECK(a.tables.assign(shard_id(1), "a"));
+  CHECK(a.tables.read()->shards[1].assigned == "a");
+  CHECK(a.tables.read()->version == led.version + 1);
+}
+
+TEST_CASE("a database that does not answer is no answer") {
+  cluster_store nowhere({"host=127.0.0.1 port=1 user=x dbname=x"});
+  CHECK_FALSE(nowhere.read().has_value());
+  CHECK(nowhere.lead(incarnation(1), ttl, {}).what == outcome::unavailable);
+  CHECK_FALSE(nowhere.set_draining("a", true));
+}
+
+}  // namespace troupe::store
