@@ -250,6 +250,11 @@ class node {
                                                      keeper_options(all_.cluster.lease), lease_on_);
     cluster_store_ = std::make_unique<store::cluster_store>(
         store::cluster_store::options{all_.cluster.postgres.dsn});
+    status_.ready_when([this] {
+      const auto view = cluster_board_.read().view;
+      return view.leader != incarnation(0) && !view.shards.empty() &&
+             std::ranges::none_of(view.shards, [](const auto& s) { return s.assigned.empty(); });
+    });
     member_environment_ = {
         all_.cluster.name,    all_.node.id, life_,   membership_options_of(all_.cluster),
         cluster_store_.get(), &router_,     &clock_, admin_};

@@ -9,6 +9,11 @@ node_status::node_status(identity who, const status_board& board, metrics::regis
   watch(metrics);
 }
 
+void node_status::ready_when(std::function<bool()> settled) {
+  const std::lock_guard lock(mutex_);
+  settled_ = std::move(settled);
+}
+
 void node_status::joined(incarnation life) {
   const std::lock_guard lock(mutex_);
   life_ = life;
@@ -111,7 +116,10 @@ json node_status::status() {
 }
 
 health_report node_status::health() const {
-  return judge(board_.read(), clock_.now(), clock_.steady(), {});
+  auto report = judge(board_.read(), clock_.now(), clock_.steady(), {});
+  const std::lock_guard lock(mutex_);
+  report.ready = report.ready && settled_ && settled_();
+  return report;
 }
 
 json node_status::health_json() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -22,6 +23,8 @@ class node_status {
   node_status(identity who, const status_board& board, metrics::registry& metrics);
 
   void joined(incarnation life);
+  /// Ready only while `settled`, too: the cluster has a leader, and every shard its place.
+  void ready_when(std::function<bool()> settled);
   /// `{"node": ..., "shards": {"total", "live", "stopped": [...]}, "ingress": {"records", "rate",
   /// "lag", "uncommitted"}, "commits", "units", "rows": {table: n}, "dead_letters", "undelivered",
   /// "entities"}`. Counts are since this process began; rate is records a second over the last
@@ -49,6 +52,7 @@ class node_status {
   const steady_time started_;
   mutable std::mutex mutex_;
   incarnation life_;
+  std::function<bool()> settled_;
   std::deque<std::pair<steady_time, std::int64_t>> samples_;  // Applied records, for the rate.
   std::vector<metrics::registry::subscription> watches_;
 };

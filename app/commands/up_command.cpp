@@ -129,6 +129,27 @@ void wait_until_ready(const std::vector<started_node>& nodes) {
   }
 }
 
+/// Every node has its share: nothing moves, everything lives.
+void wait_until_spread(const std::vector<started_node>& nodes) {
+  const auto all = load_settings(nodes.front().config());
+  const auto until = std::chrono::steady_clock::now() + 60s;
+  for (;;) {
+    const auto s = client(*all).ask({{"verb", "status"}});
+    const auto& shards = s.at("shards");
+    const auto live = std::ranges::count_if(
+        s.value("nodes", json::array()), [](const json& n) { return n.at("state") == "live"; });
+    if (live >= static_cast<std::ptrdiff_t>(nodes.size()) && shards.value("moving", 1) == 0 &&
+        shards.at("live") == shards.at("total")) {
+      std::cout << shards.at("total") << " shards on " << live << " nodes, "
+                << s.at("leader").get<std::string>() << " leads" << std::endl;
+      return;
+    }
+    if (std::chrono::steady_clock::now() > until)
+      throw std::runtime_error("after 60 s not every shard has its place: see `troupe status`");
+    std::this_thread::sleep_for(50ms);
+  }
+}
+
 int up(const options& o) {
   const auto nodes = all_nodes(o, o.nodes);
   for (const auto& node : nodes) node.write_config(o.cluster);
@@ -143,6 +164,7 @@ int up(const options& o) {
       node.start();
   }
   wait_until_ready(nodes);
+  wait_until_spread(nodes);
   std::cout << "troupe status --config " << nodes.front().config() << "   shows the cluster\n";
   return 0;
 }

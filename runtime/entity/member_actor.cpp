@@ -69,6 +69,7 @@ caf::behavior member_actor::make_behavior() {
         log::info("cluster", "link_lost", {{"incarnation", life}});
         const auto lost = life;
         links_.erase(lost);
+        link_lost_ = now();
         relocate();
         return drive([&](auto& core, auto t) { core.on_link_lost(lost, t); });
       }
@@ -84,10 +85,13 @@ caf::behavior member_actor::make_behavior() {
         drive([](auto& core, auto t) { core.on_tick(t); });
       },
       // From this node's supervisor.
+      [this](live_atom, std::uint32_t shard) { on_live(shard_id(shard)); },
       [this](released_atom, std::uint32_t shard) {
+        arriving_.erase(shard_id(shard));
         drive([&](auto& core, auto t) { core.on_released(shard_id(shard), t); });
       },
       [this](lost_atom, std::uint32_t shard) {
+        arriving_.erase(shard_id(shard));
         drive([&](auto& core, auto t) { core.on_lost(shard_id(shard), t); });
       },
       // From this node's threads.
@@ -279,7 +283,28 @@ void member_actor::forget(incarnation peer) {
 }
 
 void member_actor::host(shard_id shard) {
+  if (arriving_.empty()) arriving_since_ = now();
+  arriving_.insert(shard);
   caf::event_based_actor::send(supervisor_, host_atom_v, shard.value());
+}
+
+/// Tells how long it took, once everything that was to come has come.
+void member_actor::on_live(shard_id shard) {
+  if (arriving_.erase(shard) == 0) return;
+  ++arrived_;
+  if (!arriving_.empty()) return;
+  const auto ms = [](auto span) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(span).count();
+  };
+  const auto t = now();
+  if (link_lost_ != steady_time{} && t - link_lost_ < 10s)
+    log::info("cluster", "shards_live",
+              {{"shards", arrived_},
+               {"ms", ms(t - arriving_since_)},
+               {"since_link_lost_ms", ms(t - link_lost_)}});
+  else
+    log::info("cluster", "shards_live", {{"shards", arrived_}, {"ms", ms(t - arriving_since_)}});
+  arrived_ = 0;
 }
 
 void member_actor::hand_over(shard_id shard) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "runtime/base/job_thread.hpp"
@@ -75,6 +76,7 @@ class member_actor final : public caf::event_based_actor, private cluster::membe
   std::string hello() const;
   void on_member(const std::string& text);
   caf::result<std::string> on_order(const nlohmann::json& what);
+  void on_live(shard_id shard);
   void relocate();
   void leave_when_empty();
 
@@ -86,6 +88,11 @@ class member_actor final : public caf::event_based_actor, private cluster::membe
   std::map<shard_id, incarnation> located_;
   std::unique_ptr<job_thread> asker_;
   std::unique_ptr<job_thread> dialer_;
+  // Shards on their way to life; told of once all of them have arrived.
+  std::set<shard_id> arriving_;
+  std::size_t arrived_ = 0;
+  steady_time arriving_since_{};
+  steady_time link_lost_{};
   caf::response_promise drained_;
   steady_time drain_until_ = steady_time::max();
 };

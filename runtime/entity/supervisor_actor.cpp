@@ -50,6 +50,7 @@ void supervisor_actor::on_live(shard_id shard) {
   auto* c = find(shard);
   if (c == nullptr || !c->host) return;
   c->live = true;
+  send(member_, live_atom_v, shard.value());
   if (c->leaving || stopping_) drain(*c);
 }
 
