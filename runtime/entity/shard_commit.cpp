@@ -148,7 +148,10 @@ void shard_machine::send_batch() {
     progress_.rows[std::string(block.table().name)] += static_cast<std::int64_t>(block.rows());
   closing.positions = commit.positions;
   closing.sent = true;
-  if (commit.empty()) return on_committed(store::commit_outcome::committed);
+  // An answer needs the fence even when there is nothing to write: an owner that was paused and
+  // replaced must not answer with what used to be true.
+  if (commit.empty() && content.replies.empty())
+    return on_committed(store::commit_outcome::committed);
   world_.commit(std::move(commit));
 }
 

@@ -325,6 +325,21 @@ TEST_CASE("showing an entity answers with committed state; an unknown one is ref
   CHECK(!s.disk.entities.contains({"tally", "b"}));
 }
 
+TEST_CASE("an owner that was replaced without noticing answers nobody") {
+  shard_life s;
+  s.begin();
+  s.world->run_all();
+  s.number("a", "4");
+  s.settle();
+  s.disk.era = epoch(s.disk.era.value() +
+                     1);  // Another has taken the shard; nothing waits to be written here.
+  s.machine().on_show({"tally", "a"}, request_ref(1));
+  s.world->run_all();
+  CHECK(s.world->replies.empty());
+  REQUIRE(s.world->failure);
+  CHECK(s.world->failure->what == shard_failure::kind::fenced);
+}
+
 TEST_CASE("idle entities are passivated and come back with their state") {
   shard_life s;
   s.begin();
