@@ -126,8 +126,18 @@ link_listener::link_listener(caf::actor_system& system, const std::string& host,
   const int on = 1;
   setsockopt(s.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   auto address = address_of(host, port);
-  if (::bind(s.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(s.get(), 64) != 0)
+  const auto bound = [&] {
+    return ::bind(s.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+           ::listen(s.get(), 256) == 0;
+  };
+  // A predecessor that was killed a moment ago may still be on its way out.
+  const auto until = std::chrono::steady_clock::now() + 2s;
+  bool fine = bound();
+  while (!fine && errno == EADDRINUSE && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(20ms);
+    fine = bound();
+  }
+  if (!fine)
     throw link_error("cannot listen on " + address_text(host, port) + ": " + std::strerror(errno) +
                      " (is another node running? stop it, or set admin.port in the node's config)");
   socklen_t size = sizeof address;
