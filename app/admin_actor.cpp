@@ -20,6 +20,7 @@ caf::behavior admin_actor::make_behavior() {
     return caf::sec::unexpected_message;
   });
   set_error_handler([](caf::error&) {});
+  set_down_handler([this](const caf::down_msg& m) { on_down(m); });
   return {
       [this](admin_atom, const std::string& text) { return on_request(text); },
       // Another node's member looks for this node's.
@@ -105,12 +106,32 @@ bool admin_actor::pass_on(const json& request, shard_id shard, answer to) {
   if (!member || hops >= hops_max) return false;
   auto further = request;
   further["hops"] = hops + 1;
+  monitor(member);
+  const auto at = passed_on_.insert(passed_on_.end(), {member.address(), to});
+  const auto settle = [this, at, member] {
+    passed_on_.erase(at);
+    demonitor(member);
+  };
   this->request(member, environment_.request_timeout, admin_atom_v, further.dump())
-      .then([to](const std::string& text) mutable { to.deliver(text); },
-            [to](caf::error&) mutable {
+      .then(
+          [to, settle](const std::string& text) mutable {
+            if (to.pending()) to.deliver(text);
+            settle();
+          },
+          [to, settle](caf::error&) mutable {
+            if (to.pending())
               fail(to, "node_unavailable", "the node that has the shard did not answer in time");
-            });
+            settle();
+          });
   return true;
+}
+
+/// What a dead node was asked will never be answered: messages to it vanish.
+void admin_actor::on_down(const caf::down_msg& m) {
+  for (auto& p : passed_on_)
+    if (p.member == m.source && p.to.pending())
+      fail(p.to, "node_unavailable",
+           "the node that had the shard is gone; others are taking over, try again");
 }
 
 // ---- entities ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 #include <functional>
+#include <list>
 #include <nlohmann/json.hpp>
 
 #include "runtime/entity/actor_messages.hpp"
@@ -56,9 +57,17 @@ class admin_actor final : public caf::event_based_actor {
   /// Passes a request on to the node that has a shard; false if nobody is known to.
   bool pass_on(const nlohmann::json& request, shard_id shard, answer to);
   void ask_others(nlohmann::json request, std::function<void(answers)> then);
+  void on_down(const caf::down_msg& m);
   static void fail(answer to, std::string_view error, std::string_view detail);
 
+  /// A request that another node is to answer.
+  struct passed_on {
+    caf::actor_addr member;
+    answer to;
+  };
+
   const admin_environment& environment_;
+  std::list<passed_on> passed_on_;
   caf::actor member_;  // Null until the node has joined.
 };
 

@@ -91,6 +91,7 @@ class cluster_under_load {
         return live == node_count && s.at("shards").at("live") == s.at("shards").at("total") &&
                s.at("shards").at("moving") == 0;
       } catch (const app::client_error&) {
+        clients_[0].reset();  // It may have begun anew.
         return false;
       }
     });
@@ -100,6 +101,7 @@ class cluster_under_load {
   /// signal.
   double fail_over(int n, int signal) {
     const auto moved = shards_of(n);
+    clients_[n % node_count].reset();
     auto& survivor = client(n % node_count + 1);
     const auto start = clock_type::now();
     nodes_[static_cast<std::size_t>(n - 1)].signal(signal);
@@ -134,7 +136,6 @@ class cluster_under_load {
     settle();
   }
 
-  /// Longest pause between two answers of shards that did not move, while `n` dies.
   const cluster_folder& folder() const { return folder_; }
   std::int64_t applied_or_refused() const {
     return std::stoll(folder_.database().run(
@@ -240,6 +241,8 @@ int main(int argc, char** argv) {
     for (int i = 0; i < times; ++i) {
       const int n = 1 + static_cast<int>(random() % node_count);
       all.push_back(cluster.fail_over(n, signal));
+      std::fprintf(stderr, "%s node-%d: %.0f ms\n", signal == SIGKILL ? "SIGKILL" : "SIGSTOP", n,
+                   all.back());
       cluster.bring_back(n, signal);
     }
     return all;

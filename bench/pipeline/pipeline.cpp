@@ -1,6 +1,6 @@
 // The whole pipeline, Kafka to committed tables, beside bare consumption of the same topic in the
 // same run.
-//   pipeline [--json] [--records N] [--symbols N] [--shards N] [--rounds N] [--quotes]
+//   pipeline [--json] [--records N] [--symbols N] [--shards N] [--rounds N] [--quotes] [--nodes N]
 // Needs TROUPE_TEST_DSN, TROUPE_TEST_BROKERS, TROUPE_TEST_BINARY (bench/run sets them).
 #include <librdkafka/rdkafka.h>
 #include <sys/resource.h>
@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 
 #include "bench/support/node_run.hpp"
 
@@ -26,6 +27,7 @@ struct arguments {
   int symbols = 200;
   unsigned shards = 8;
   int rounds = 3;
+  int nodes = 1;
 };
 
 /// Records a second, and seconds of CPU of the process that did it.
@@ -90,11 +92,15 @@ figure consume_bare(const cluster_folder& folder, const arguments& a) {
 }
 
 /// From the moment when the last shard has its owner, just before reading begins, to the last
-/// commit.
-figure run_node(const cluster_folder& folder, const arguments& a) {
-  node_process node({troupe_binary(), "node", "--config", folder.node_config()});
+/// commit. Of several nodes the CPU of all.
+figure run_nodes(const cluster_folder& folder, const arguments& a) {
+  std::deque<node_process> nodes;
   const auto number = [&](const char* sql) { return std::stoll(folder.database().run(sql)); };
-  node.start();
+  for (int n = 1; n <= a.nodes; ++n) {
+    nodes.emplace_back(
+        std::vector<std::string>{troupe_binary(), "node", "--config", folder.node_config(n)});
+    nodes.back().start();
+  }
   wait_until("owners", std::chrono::seconds(60), [&] {
     return number("select count(*) from shard where owner is not null") == a.shards;
   });
@@ -102,10 +108,10 @@ figure run_node(const cluster_folder& folder, const arguments& a) {
   wait_until("the last commit", std::chrono::seconds(300),
              [&] { return number("select coalesce(sum(next), 0) from position") == a.records; });
   const auto elapsed = seconds_since(start);
-  const figure f{static_cast<double>(a.records) / elapsed,
-                 cpu_of(node.pid()) * 1e6 / static_cast<double>(a.records)};
-  node.stop();
-  return f;
+  double cpu = 0;
+  for (auto& node : nodes) cpu += cpu_of(node.pid());
+  for (auto& node : nodes) node.stop();
+  return {static_cast<double>(a.records) / elapsed, cpu * 1e6 / static_cast<double>(a.records)};
 }
 
 figure best(const std::vector<figure>& all) {
@@ -123,19 +129,21 @@ int main(int argc, char** argv) {
   app.add_option("--symbols", a.symbols);
   app.add_option("--shards", a.shards);
   app.add_option("--rounds", a.rounds);
+  app.add_option("--nodes", a.nodes)->check(CLI::Range(1, 50));
   CLI11_PARSE(app, argc, argv);
   std::vector<figure> bare, whole;
   for (int round = 0; round < a.rounds; ++round) {
-    cluster_folder folder(R"("market": {"periods": ["1m"]})", a.shards);
+    cluster_folder folder(R"("market": {"periods": ["1m"]})", a.shards, a.nodes);
     if (run_troupe({"migrate", "--config", folder.node_config()}).exit_code != 0) return 1;
     produce(folder, {a.records, a.symbols, a.quotes});
     bare.push_back(consume_bare(folder, a));
-    whole.push_back(run_node(folder, a));
+    whole.push_back(run_nodes(folder, a));
   }
   if (!a.json)
     std::printf(
-        "pipeline: %ld records, %d symbols, %u shards, 1m bars, 12 indicators, best of %d\n",
-        a.records, a.symbols, a.shards, a.rounds);
+        "pipeline: %ld records, %d symbols, %u shards, %d node(s), 1m bars, 12 indicators, best of "
+        "%d\n",
+        a.records, a.symbols, a.shards, a.nodes, a.rounds);
   print(a.json, "pipeline", "bare_consumption", best(bare).rate, "records/s");
   print(a.json, "pipeline", "bare_consumption_cpu", best(bare).cpu_us, "us/record");
   print(a.json, "pipeline", "pipeline", best(whole).rate, "records/s");

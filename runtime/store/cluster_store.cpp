@@ -14,10 +14,12 @@ constexpr auto shards_sql =
 constexpr auto leader_sql =
     "select case when until > now() then incarnation else 0 end, version from leader";
 
-// One round trip. The first part decides; the others do nothing without it.
+// One round trip. The first part decides; the others do nothing without it. The leader's row is
+// locked first and puts all decisions in one order: a lock on the own node row before it would meet
+// a successor that holds the leader's row and wants that one.
 constexpr auto lead_sql = R"sql(
 with me as (
-  select incarnation from node where incarnation = $1::int8 and state = 'live' for share),
+  select incarnation from node where incarnation = $1::int8 and state = 'live'),
 led as (
   insert into leader(single, incarnation, until, version)
   select true, incarnation, now() + $2::int8 * interval '1 millisecond', 1 from me
