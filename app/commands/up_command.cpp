@@ -136,8 +136,8 @@ void wait_until_spread(const std::vector<started_node>& nodes) {
   for (;;) {
     const auto s = client(*all).ask({{"verb", "status"}});
     const auto& shards = s.at("shards");
-    const auto live = std::ranges::count_if(
-        s.value("nodes", json::array()), [](const json& n) { return n.at("state") == "live"; });
+    const auto live = std::ranges::count_if(s.value("nodes", json::array()),
+                                            [](const json& n) { return n.at("state") == "live"; });
     if (live >= static_cast<std::ptrdiff_t>(nodes.size()) && shards.value("moving", 1) == 0 &&
         shards.at("live") == shards.at("total")) {
       std::cout << shards.at("total") << " shards on " << live << " nodes, "

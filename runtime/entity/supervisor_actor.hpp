@@ -13,8 +13,8 @@ namespace troupe {
 /// handed over and at the end.
 class supervisor_actor final : public caf::event_based_actor {
  public:
-  /// `member` hears `(live_atom, shard)`, `(released_atom, shard)` when a shard has been handed over,
-  /// and `(lost_atom, shard)` when another node turned out to have it.
+  /// `member` hears `(live_atom, shard)`, `(released_atom, shard)` when a shard has been handed
+  /// over, and `(lost_atom, shard)` when another node turned out to have it.
   supervisor_actor(caf::actor_config& config, const host_environment* environment,
                    supervision_limits limits, caf::actor member);
 
