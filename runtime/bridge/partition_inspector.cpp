@@ -9,42 +9,10 @@ constexpr int answer_ms_max = 1'000;
 }  // namespace
 
 partition_inspector::partition_inspector(std::shared_ptr<rdk::client> client)
-    : client_(std::move(client)), thread_([this] { run(); }) {}
-
-partition_inspector::~partition_inspector() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
-}
-
-void partition_inspector::post(std::function<void()> job) {
-  {
-    const std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
-  }
-  wake_.notify_one();
-}
-
-void partition_inspector::run() {
-  std::unique_lock lock(mutex_);
-  while (!stop_) {
-    if (jobs_.empty()) {
-      wake_.wait(lock);
-      continue;
-    }
-    const auto job = std::move(jobs_.front());
-    jobs_.pop_front();
-    lock.unlock();
-    job();
-    lock.lock();
-  }
-}
+    : client_(std::move(client)) {}
 
 void partition_inspector::find_range(std::string topic, std::uint32_t partition, on_range answer) {
-  post([this, topic = std::move(topic), partition, answer = std::move(answer)] {
+  asker_.post([this, topic = std::move(topic), partition, answer = std::move(answer)] {
     range found;
     const auto failed = rd_kafka_query_watermark_offsets(client_->get(), topic.c_str(),
                                                          static_cast<std::int32_t>(partition),
@@ -54,7 +22,7 @@ void partition_inspector::find_range(std::string topic, std::uint32_t partition,
 }
 
 void partition_inspector::count_partitions(std::string topic, on_count answer) {
-  post([this, topic = std::move(topic), answer = std::move(answer)] {
+  asker_.post([this, topic = std::move(topic), answer = std::move(answer)] {
     const rdk::topic_ptr handle(rd_kafka_topic_new(client_->get(), topic.c_str(), nullptr));
     const rd_kafka_metadata_t* found = nullptr;
     const auto failed = rd_kafka_metadata(client_->get(), 0, handle.get(), &found, answer_ms_max);
@@ -70,7 +38,7 @@ void partition_inspector::count_partitions(std::string topic, on_count answer) {
 }
 
 void partition_inspector::nudge(rdk::partitions_ptr partitions) {
-  post([this, list = std::shared_ptr(std::move(partitions))] {
+  asker_.post([this, list = std::shared_ptr(std::move(partitions))] {
     rd_kafka_offsets_for_times(client_->get(), list.get(), answer_ms_max);
   });
 }

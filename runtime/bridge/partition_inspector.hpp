@@ -1,15 +1,12 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
+#include "runtime/base/job_thread.hpp"
 #include "runtime/bridge/kafka_client.hpp"
 
 namespace troupe::bridge {
@@ -26,9 +23,8 @@ class partition_inspector {
   /// 0: there is no such topic. Nothing: no broker has answered.
   using on_count = std::function<void(std::optional<std::uint32_t>)>;
 
+  /// After its end nothing is answered any more.
   explicit partition_inspector(std::shared_ptr<rdk::client> client);
-  /// Answers nothing any more.
-  ~partition_inspector();
 
   void find_range(std::string topic, std::uint32_t partition, on_range answer);
   void count_partitions(std::string topic, on_count answer);
@@ -37,15 +33,8 @@ class partition_inspector {
   void nudge(rdk::partitions_ptr partitions);
 
  private:
-  void post(std::function<void()> job);
-  void run();
-
   const std::shared_ptr<rdk::client> client_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> jobs_;
-  bool stop_ = false;
-  std::thread thread_;
+  job_thread asker_;
 };
 
 }  // namespace troupe::bridge
