@@ -1,9 +1,9 @@
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -62,20 +62,26 @@ class started_node {
   }
 
   void start() const {
-    const auto pid = ::fork();
-    if (pid < 0)
-      throw std::runtime_error(std::string("cannot start a process: ") + std::strerror(errno));
-    if (pid == 0) {
-      ::setsid();
-      const int out = ::open(log().c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-      const int in = ::open("/dev/null", O_RDONLY);
-      ::dup2(in, 0);
-      ::dup2(out, 1);
-      ::dup2(out, 2);
-      const auto file = config();
-      ::execl("/proc/self/exe", "troupe", "node", "--config", file.c_str(), nullptr);
-      ::_exit(127);
-    }
+    const auto file = config(), out = log();
+    posix_spawn_file_actions_t streams;
+    ::posix_spawn_file_actions_init(&streams);
+    ::posix_spawn_file_actions_addopen(&streams, 0, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_addopen(&streams, 1, out.c_str(), O_WRONLY | O_CREAT | O_APPEND,
+                                       0644);
+    ::posix_spawn_file_actions_adddup2(&streams, 1, 2);
+    posix_spawnattr_t how;
+    ::posix_spawnattr_init(&how);
+    ::posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSID);
+    std::string words[] = {"troupe", "node", "--config", file};
+    char* arguments[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(),
+                         nullptr};
+    pid_t pid = 0;
+    // Returns when the new program runs.
+    const int error = ::posix_spawn(&pid, "/proc/self/exe", &streams, &how, arguments, environ);
+    ::posix_spawnattr_destroy(&how);
+    ::posix_spawn_file_actions_destroy(&streams);
+    if (error != 0)
+      throw std::runtime_error(std::string("cannot start a process: ") + std::strerror(error));
     std::ofstream(pid_file()) << pid << '\n';
   }
 
@@ -139,7 +145,7 @@ void wait_until_spread(const std::vector<started_node>& nodes) {
     const auto live = std::ranges::count_if(s.value("nodes", json::array()),
                                             [](const json& n) { return n.at("state") == "live"; });
     if (live >= static_cast<std::ptrdiff_t>(nodes.size()) && shards.value("moving", 1) == 0 &&
-        shards.at("live") == shards.at("total")) {
+        shards.at("live") == shards.at("total") && s.value("leader", json()).is_string()) {
       std::cout << shards.at("total") << " shards on " << live << " nodes, "
                 << s.at("leader").get<std::string>() << " leads" << std::endl;
       return;

@@ -63,6 +63,7 @@ void membership::on_view(store::cluster_view view, steady_time now) {
   viewed_ = now;
   if (view.version < view_.version) return read(now);  // A decision was quicker.
   view_ = std::move(view);
+  if (!alive(view_.leader)) view_.leader = nobody;  // It has left before its lease ended.
   for (auto it = peers_.begin(); it != peers_.end();) {
     if (find(it->first) != nullptr && alive(it->first)) {
       ++it;
@@ -259,6 +260,7 @@ void membership::on_led(store::cluster_store::led led, const store::cluster_deci
 void membership::take_in(const store::cluster_decision& what) {
   for (auto& n : view_.nodes)
     if (std::ranges::find(what.dead, n.life) != what.dead.end()) n.live = false;
+  if (!alive(view_.leader)) view_.leader = nobody;
   for (const auto life : what.dead)
     if (peers_.erase(life) > 0) world_.forget(life);
   for (const auto& a : what.assign)

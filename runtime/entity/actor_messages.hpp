@@ -84,7 +84,7 @@ struct lead_answered {
   std::shared_ptr<store::cluster_decision> what;
 };
 struct order_carried_out {
-  std::shared_ptr<caf::response_promise> to;
+  std::shared_ptr<caf::response_promise> to;  // Null: nobody waits for it.
   bool done;
 };
 struct peer_dialed {

@@ -147,15 +147,20 @@ caf::behavior member_actor::make_behavior() {
         drain_until_ = now() + 10s;
         auto promise = drained_;
         drive([](auto& core, auto t) { core.drain(t); });
+        asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store,
+                      id = environment_.id] {
+          caf::anon_send(self, order_carried_out{nullptr, store->set_draining(id, true)});
+        });
         return promise;
       },
       // From the admin actor, for operators.
       [this](order_atom, const std::string& text) { return on_order(json::parse(text)); },
       [this](const order_carried_out& m) {
-        m.to->deliver(m.done ? json{{"done", true}}.dump()
-                             : json{{"error", "store_unavailable"},
-                                    {"detail", "the database did not take it"}}
-                                   .dump());
+        if (m.to)
+          m.to->deliver(m.done ? json{{"done", true}}.dump()
+                               : json{{"error", "store_unavailable"},
+                                      {"detail", "the database did not take it"}}
+                                     .dump());
         for (const auto& [life, member] : links_) caf::event_based_actor::send(member, look_atom_v);
         drive([](auto& core, auto t) { core.on_look(t); });
       },
