@@ -134,6 +134,13 @@ void admin_actor::on_down(const caf::down_msg& m) {
            "the node that had the shard is gone; others are taking over, try again");
 }
 
+void admin_actor::fail_without_host(shard_id shard, answer to) {
+  const auto name = "shard " + std::to_string(shard.value());
+  if (environment_.store_lost(shard))
+    return fail(to, "store_unavailable", name + " waits for the database");
+  fail(to, "shard_unavailable", name + " is being recovered");
+}
+
 // ---- entities ----------------------------------------------------------------------------------
 
 void admin_actor::show(const json& request, answer to) {
@@ -143,8 +150,7 @@ void admin_actor::show(const json& request, answer to) {
   const auto host = environment_.router->find(shard);
   if (!host) {
     if (pass_on(request, shard, to)) return;
-    return fail(to, "shard_unavailable",
-                "shard " + std::to_string(shard.value()) + " is being recovered");
+    return fail_without_host(shard, to);
   }
   this->request(host, environment_.request_timeout, show_entity{id})
       .then(
@@ -204,8 +210,7 @@ void admin_actor::ask(const json& request, answer to) {
   const auto host = environment_.router->find(shard);
   if (!host) {
     if (pass_on(request, shard, to)) return;
-    return fail(to, "shard_unavailable",
-                "shard " + std::to_string(shard.value()) + " is being recovered");
+    return fail_without_host(shard, to);
   }
   auto what =
       std::make_shared<message>(message{request.at("type"), request.value("body", json::object())});

@@ -19,6 +19,7 @@ struct admin_environment {
   std::function<nlohmann::json()> status;
   std::function<nlohmann::json()> shards;
   std::function<nlohmann::json()> health;
+  std::function<bool(shard_id)> store_lost;  // Whether a shard waits for the database.
   std::chrono::milliseconds request_timeout{5000};
 };
 
@@ -58,6 +59,7 @@ class admin_actor final : public caf::event_based_actor {
   bool pass_on(const nlohmann::json& request, shard_id shard, answer to);
   void ask_others(nlohmann::json request, std::function<void(answers)> then);
   void on_down(const caf::down_msg& m);
+  void fail_without_host(shard_id shard, answer to);
   static void fail(answer to, std::string_view error, std::string_view detail);
 
   /// A request that another node is to answer.

@@ -110,6 +110,7 @@ class node {
     admin_environment_.status = [this] { return status_.status(); };
     admin_environment_.shards = [this] { return status_.shards(); };
     admin_environment_.health = [this] { return status_.health_json(); };
+    admin_environment_.store_lost = [this](shard_id shard) { return board_.store_lost(shard); };
     admin_environment_.request_timeout = all_.cluster.entities.request_timeout;
     admin_ = system_.spawn<admin_actor>(&admin_environment_);
     links_ = std::make_unique<cluster::link_listener>(

@@ -219,8 +219,10 @@ void shard_host::fail(shard_failure why) {
   done_ = true;
   environment_.ingress->unassign(shard_);
   environment_.egress->close(shard_);
+  const auto* const error =
+      why.what == shard_failure::kind::store ? "store_unavailable" : "shard_failed";
   for (auto& [ref, promise] : clients_)
-    promise.deliver(nlohmann::json{{"error", "shard_failed"}, {"detail", why.reason}}.dump());
+    promise.deliver(nlohmann::json{{"error", error}, {"detail", why.reason}}.dump());
   clients_.clear();
   send(supervisor_, shard_failed{shard_, std::move(why)});
   quit();

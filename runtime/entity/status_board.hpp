@@ -16,6 +16,7 @@ class status_board {
     bool owned = false;     // Hosted here, or to be.
     std::string stopped;    // Why the supervisor gave it up; empty while it is kept going.
     std::string last_failure;
+    bool store_lost = false;  // It went down for want of the store, and is not back yet.
     std::int64_t restarts = 0;
     steady_time advanced{};  // When it last made progress, or had nothing to do.
   };
@@ -45,18 +46,25 @@ class status_board {
     const bool idle = progress.live && progress.lag == 0 && progress.uncommitted == 0 &&
                       progress.undelivered == 0;
     if (moved || idle) e.advanced = now;
+    if (progress.live) e.store_lost = false;
     e.now = std::move(progress);
   }
 
-  void failed(shard_id shard, std::string reason, bool given_up) {
+  void failed(shard_id shard, std::string reason, bool given_up, bool store_lost) {
     const std::lock_guard lock(mutex_);
     auto& e = entries_[shard.value()];
     add_totals(e.before, e.now);
     e.now = {};
     e.now.positions = e.before.positions;
     ++e.restarts;
+    e.store_lost = store_lost;
     if (given_up) e.stopped = reason;
     e.last_failure = std::move(reason);
+  }
+
+  bool store_lost(shard_id shard) const {
+    const std::lock_guard lock(mutex_);
+    return shard.value() < entries_.size() && entries_[shard.value()].store_lost;
   }
 
   std::vector<entry> read() const {

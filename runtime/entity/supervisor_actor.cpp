@@ -88,7 +88,8 @@ void supervisor_actor::on_failed(const shard_failed& m) {
   }
   const auto verdict = c->rules.on_failure(m.why, environment_.clock->steady());
   c->given_up = !verdict.restart;
-  environment_.board->failed(m.shard, m.why.reason, c->given_up);
+  environment_.board->failed(m.shard, m.why.reason, c->given_up,
+                             m.why.what == shard_failure::kind::store);
   log::write(verdict.restart ? log::level::warn : log::level::error, "entity",
              verdict.restart ? "shard_restarts" : "shard_given_up",
              {{"shard", m.shard},

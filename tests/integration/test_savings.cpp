@@ -7,6 +7,7 @@
 #include "runtime/bridge/history_reader.hpp"
 #include "runtime/bridge/kafka_producer.hpp"
 #include "tests/support/node_process.hpp"
+#include "tests/support/services.hpp"
 
 using namespace troupe;
 using namespace troupe::test;
@@ -62,19 +63,24 @@ class savings_bank {
         "select coalesce(sum((state->>'balance')::int8), 0) from entity where kind = 'savings'"));
   }
 
-  /// One request to the live node, repeated until it answers.
-  json ask(const json& request) {
+  /// One request to the node; throws app::client_error when there is no answer.
+  json ask_once(const json& request) {
     app::settings s;
     s.cluster.name = "test";
     s.node.admin.port = static_cast<std::uint16_t>(folder_.admin_port());
+    return app::client(s).ask(request);
+  }
+
+  /// One request to the live node, repeated until it answers.
+  json ask(const json& request) {
     json answer;
     wait_until("an answer", std::chrono::seconds(30), [&] {
       try {
-        answer = app::client(s).ask(request);
+        answer = ask_once(request);
       } catch (const app::client_error&) {
         return false;
       }
-      return answer.value("error", "") != "shard_unavailable";
+      return !answer.value("error", "").ends_with("_unavailable");
     });
     return answer;
   }
@@ -133,6 +139,27 @@ TEST_CASE("a command with an id has one effect however often and by whatever way
   bank.node().start();
   CHECK(bank.ask(request) == json{{"balance", 70}});
   CHECK(bank.total() == 70);
+}
+
+TEST_CASE(
+    "while the database is away clients are told so by name; afterwards the same id goes on") {
+  savings_bank bank;
+  const auto deposit = [](const char* id) {
+    return json{{"verb", "ask"},
+                {"entity", "savings/x"},
+                {"type", "deposit"},
+                {"body", {{"amount", 70}}},
+                {"id", id}};
+  };
+  CHECK(bank.ask(deposit("first")) == json{{"balance", 70}});
+  services("kill postgres");
+  wait_until("the refusal", std::chrono::seconds(20), [&] {
+    return bank.ask_once(deposit("second")).value("error", "") == "store_unavailable";
+  });
+  services("start postgres");
+  CHECK(bank.ask(deposit("second")) == json{{"balance", 140}});
+  CHECK(bank.node().running());
+  CHECK(bank.total() == 140);
 }
 
 TEST_CASE("a timer set before a crash fires after it, once") {
