@@ -45,17 +45,33 @@ void wait_until(const std::string& what, std::chrono::seconds limit,
   }
 }
 
-int free_port() {
+namespace {
+
+bool can_listen(int port) {
   const int s = ::socket(AF_INET, SOCK_STREAM, 0);
+  const int on = 1;
+  ::setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  const bool fine = ::bind(s, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                    ::getsockname(s, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  const bool fine = ::bind(s, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   ::close(s);
-  if (!fine) throw std::runtime_error("no free port");
-  return ntohs(address.sin_port);
+  return fine;
+}
+
+}  // namespace
+
+/// Below the range from which the kernel takes ports for outgoing connections: a node that is down
+/// for a moment must find its port free again.
+int free_port() {
+  constexpr int first = 20'000, count = 12'000;
+  static std::atomic<int> next{static_cast<int>(::getpid() * 97 % count)};
+  for (int i = 0; i < count; ++i) {
+    const int port = first + next++ % count;
+    if (can_listen(port)) return port;
+  }
+  throw std::runtime_error("no free port");
 }
 
 std::string troupe_binary() {
