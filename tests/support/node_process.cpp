@@ -65,7 +65,7 @@ bool can_listen(int port) {
 /// Below the range from which the kernel takes ports for outgoing connections: a node that is down
 /// for a moment must find its port free again.
 int free_port() {
-  constexpr int first = 20'000, count = 12'000;
+  constexpr int first = 21'000, count = 4'000;
   static std::atomic<int> next{static_cast<int>(::getpid() * 97 % count)};
   for (int i = 0; i < count; ++i) {
     const int port = first + next++ % count;
