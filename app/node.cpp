@@ -96,9 +96,10 @@ class node {
     int signal = 0;
     while ((signal = signals_.wait(1h)) == 0) {
     }
-    if (ended_ && !lease_->superseded()) rejoin();
+    const bool ended = ended_;
+    if (ended && !lease_->superseded()) rejoin();
     stop(signal);
-    return ended_ ? 1 : 0;
+    return ended ? 1 : 0;
   }
 
  private:
@@ -305,6 +306,9 @@ class node {
       self->send(supervisor_, stop_atom_v);
       self->receive([](const caf::down_msg&) {}, caf::after(10s) >> [] {});
     }
+    ingress_.reset();
+    egress_.reset();
+    lease_.reset();  // Before leaving: a renewal after it would look like a death.
     nodes_->leave(life_);
     for (const auto& [life, member] : cluster_board_.read().members)
       caf::anon_send(member, look_atom_v);
@@ -312,9 +316,6 @@ class node {
     caf::anon_send_exit(member_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(supervisor_, caf::exit_reason::kill);
     caf::anon_send_exit(admin_, caf::exit_reason::user_shutdown);
-    ingress_.reset();
-    egress_.reset();
-    lease_.reset();
     store_.reset();
     log::info("node", "stopped");
     {
