@@ -65,7 +65,6 @@ class shard_host final : public caf::event_based_actor, private shard_world {
   template <class Step>
   auto later(Step step);
   request_ref remember_client();
-  void stop_entities();
   void post_progress(bool always);
 
   const shard_id shard_;

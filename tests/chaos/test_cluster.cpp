@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <thread>
 
 #include "runtime/bridge/kafka_producer.hpp"
 #include "tests/chaos/market_run.hpp"
@@ -83,6 +82,13 @@ class faulty_cluster {
             "= 'live'");
     return id.empty() ? 1 : id.back() - '0';
   }
+  /// Nothing of a node's is its own any more.
+  void wait_for_heirs(int node) const {
+    wait_until("other owners", 30s, [&] {
+      return sql("select count(*) from shard where owner = 'node-" + std::to_string(node) + "'") ==
+             "0";
+    });
+  }
   /// All shards have a living owner, spread evenly.
   void settle() {
     wait_until("a settled cluster", 30s, [&] {
@@ -148,7 +154,7 @@ TEST_CASE("kill -9 of any node, and of the leader, changes nothing") {
     const int victim = cluster.random() % 2 == 0 ? cluster.leader() : cluster.any_node();
     cluster.run.node(victim).kill();
     ++kills;
-    if (cluster.random() % 2 == 0) std::this_thread::sleep_for(300ms);
+    if (cluster.random() % 2 == 0) cluster.wait_for_heirs(victim);
     cluster.run.node(victim).start();
   });
   CHECK(kills >= 10);
@@ -161,7 +167,8 @@ TEST_CASE("two nodes at once") {
     const int spared = cluster.any_node();
     for (int n = 1; n <= amount.nodes; ++n)
       if (n != spared) cluster.run.node(n).kill();
-    std::this_thread::sleep_for(500ms);
+    for (int n = 1; n <= amount.nodes; ++n)
+      if (n != spared) cluster.wait_for_heirs(n);
     for (int n = 1; n <= amount.nodes; ++n)
       if (n != spared) cluster.run.node(n).start();
   });
@@ -178,9 +185,7 @@ TEST_CASE("a node that is stopped beyond all patience and then goes on does no h
     wait_until("its death", 20s, [&] {
       return cluster.sql("select state from node where id = '" + id + "'") == "dead";
     });
-    wait_until("other owners", 20s, [&] {
-      return cluster.sql("select count(*) from shard where owner = '" + id + "'") == "0";
-    });
+    cluster.wait_for_heirs(victim);
     cluster.run.node(victim).signal(SIGCONT);
     wait_until("its return", 20s, [&] {
       return cluster.sql("select state from node where id = '" + id + "'") == "live";
