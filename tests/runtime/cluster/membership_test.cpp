@@ -1,0 +1,114 @@
+#include "runtime/cluster/membership.hpp"
+
+#include <doctest/doctest.h>
+
+namespace troupe::cluster {
+
+namespace {
+
+using namespace std::chrono_literals;
+using store::cluster_decision;
+using store::cluster_view;
+
+/// Remembers what was asked for; the test answers.
+struct recorder final : membership_world {
+  std::vector<cluster_decision> led;
+  std::vector<shard_id> hosted, handed_over;
+  int reads = 0;
+
+  void read() override { ++reads; }
+  void lead(cluster_decision what) override { led.push_back(std::move(what)); }
+  void dial(const cluster_view::node&) override {}
+  void send(incarnation, const member_message&) override {}
+  void forget(incarnation) override {}
+  void host(shard_id shard) override { hosted.push_back(shard); }
+  void hand_over(shard_id shard) override { handed_over.push_back(shard); }
+  void locate(shard_id, incarnation) override {}
+
+  bool declared(std::int64_t life) const {
+    for (const auto& what : led)
+      for (const auto dead : what.dead)
+        if (dead == incarnation(life)) return true;
+    return false;
+  }
+};
+
+/// Node `a` (incarnation 1) of a cluster of `count` nodes a, b, c ..., as `leader` leads.
+struct node_a {
+  explicit node_a(int count, std::int64_t leader) : core("a", incarnation(1), {}, world) {
+    for (int n = 0; n < count; ++n)
+      view.nodes.push_back({std::string(1, char('a' + n)), incarnation(n + 1), "h:1", true, false});
+    for (int n = 0; n < count; ++n)
+      view.shards.push_back(
+          {view.nodes[static_cast<std::size_t>(n)].id, incarnation(n + 1), epoch(1)});
+    view.leader = incarnation(leader);
+    core.on_view(view, now);
+    for (int n = 1; n < count; ++n) core.on_linked(incarnation(n + 1), now);
+    if (!world.led.empty())
+      core.on_led({store::cluster_store::led::outcome::done, 1}, world.led.back(), now);
+    world.led.clear();
+  }
+  void vote(std::int64_t voter, std::int64_t suspect) {
+    core.on_message(incarnation(voter), {member_message::what::suspect, incarnation(suspect)}, now);
+  }
+
+  steady_time now{1h};
+  recorder world;
+  membership core;
+  cluster_view view;
+};
+
+}  // namespace
+
+TEST_CASE("with three nodes a broken link kills nobody until a second one has lost it too") {
+  node_a a(3, 1);
+  a.core.on_link_lost(incarnation(3), a.now);
+  CHECK_FALSE(a.world.declared(3));
+  a.vote(2, 3);
+  REQUIRE(a.world.declared(3));
+  // Its shard goes out in the same decision.
+  REQUIRE(a.world.led.back().assign.size() == 1);
+  CHECK(a.world.led.back().assign[0].shard == shard_id(2));
+}
+
+TEST_CASE("a vote alone kills nobody either, and an old one does not count") {
+  node_a a(3, 1);
+  a.vote(2, 3);
+  CHECK_FALSE(a.world.declared(3));
+  a.now += 5s;
+  a.core.on_message(incarnation(2), {member_message::what::probe, incarnation(2)}, a.now);
+  a.core.on_link_lost(incarnation(3), a.now);
+  CHECK_FALSE(a.world.declared(3));
+}
+
+TEST_CASE("of two nodes the one that is left judges alone") {
+  node_a a(2, 2);
+  a.core.on_link_lost(incarnation(2), a.now);
+  CHECK(a.world.declared(2));
+}
+
+TEST_CASE("who does not lead leaves judging to the leader, unless it is the suspect") {
+  node_a a(3, 2);
+  a.core.on_link_lost(incarnation(3), a.now);
+  a.vote(2, 3);
+  CHECK_FALSE(a.world.declared(3));
+  node_a b(3, 2);
+  b.core.on_link_lost(incarnation(2), b.now);
+  b.vote(3, 2);
+  CHECK(b.world.declared(2));
+}
+
+TEST_CASE("a view that is older than a decision changes nothing") {
+  node_a a(2, 2);
+  member_message decided{member_message::what::decided, incarnation(2)};
+  decided.version = 7;
+  decided.decision.assign = {{shard_id(0), "b"}};
+  a.core.on_message(incarnation(2), decided, a.now);
+  CHECK(a.world.handed_over == std::vector{shard_id(0)});
+  a.core.on_released(shard_id(0), a.now);
+  a.world.hosted.clear();
+  a.core.on_view(a.view, a.now);  // Read before the decision: shard 0 is still a's there.
+  CHECK(a.world.hosted.empty());
+}
+
+}  // namespace troupe::cluster
