@@ -2,7 +2,7 @@
 
 #include <caf/all.hpp>
 
-#include "runtime/cluster/links.hpp"
+#include "app/link_identity.hpp"
 #include "runtime/entity/actor_messages.hpp"
 #include "runtime/entity/engine.hpp"
 
@@ -21,8 +21,9 @@ struct client::connection {
 
 client::client(const settings& of) : connection_(std::make_unique<connection>()) {
   try {
-    connection_->admin = cluster::dial(connection_->system, of.node.admin.host, of.node.admin.port,
-                                       of.cluster.name, dial_limit);
+    connection_->admin =
+        cluster::dial(connection_->system, {of.node.admin.host, of.node.admin.port, of.node.id},
+                      operator_self(of), dial_limit);
   } catch (const cluster::link_error& e) {
     throw client_error(e.what());
   }

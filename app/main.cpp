@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   add_quarantine_command(app, exit_code);
   troupe::add_config_command(app, exit_code, std::cout);
   add_migrate_command(app, exit_code);
+  add_certs_command(app, exit_code);
   add_feed_command(app, exit_code);
   add_generate_command(app, exit_code);
   const auto named = [&](CLI::App* command) { return command->get_name() == argv[1]; };

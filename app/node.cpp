@@ -14,7 +14,9 @@
 
 #include "app/admin_actor.hpp"
 #include "app/catalog.hpp"
+#include "app/link_identity.hpp"
 #include "app/mapping.hpp"
+#include "app/node_guard.hpp"
 #include "app/node_status.hpp"
 #include "app/version.hpp"
 #include "runtime/base/log.hpp"
@@ -23,7 +25,6 @@
 #include "runtime/bridge/kafka_ingress.hpp"
 #include "runtime/bridge/topic_admin.hpp"
 #include "runtime/cluster/lease_keeper.hpp"
-#include "runtime/cluster/links.hpp"
 #include "runtime/entity/engine.hpp"
 #include "runtime/entity/member_actor.hpp"
 #include "runtime/entity/supervisor_actor.hpp"
@@ -114,25 +115,38 @@ class node {
     admin_environment_.store_lost = [this](shard_id shard) { return board_.store_lost(shard); };
     admin_environment_.request_timeout = all_.cluster.entities.request_timeout;
     admin_ = system_.spawn<admin_actor>(&admin_environment_);
-    links_ = std::make_unique<cluster::link_listener>(
-        system_, all_.node.admin.host, all_.node.admin.port, all_.cluster.name, admin_);
+    self_ = node_self(all_);
+    warn_of_certificates();
+    cluster::link_door door{self_, admin_, admin_atom_v, {}};
+    door.objection = [this](const std::string& id, incarnation life) {
+      return objection_to(cluster_board_.read().view, id, life);
+    };
+    links_ = std::make_unique<cluster::link_listener>(system_, all_.node.admin.host,
+                                                      all_.node.admin.port, std::move(door));
     http::routes routes;
     routes.get("/metrics", [this](const http::request&, const http::reply& reply) {
       reply({200, std::string(metrics::exposition_type), {}, metrics_.expose()});
     });
-    routes.get("/healthz", [this](const http::request&, const http::reply& reply) {
-      answer_health(reply, &health_report::healthy);
+    routes.get("/healthz", [this](const http::request& r, const http::reply& reply) {
+      answer_health(r, reply, &health_report::healthy);
     });
-    routes.get("/readyz", [this](const http::request&, const http::reply& reply) {
-      answer_health(reply, &health_report::ready);
+    routes.get("/readyz", [this](const http::request& r, const http::reply& reply) {
+      answer_health(r, reply, &health_report::ready);
     });
+    if (!all_.node.security.token.empty()) routes.guard(token_guard(all_.node.security.token));
     http_ = std::make_unique<http::server>("node", std::move(routes), metrics_);
     http_->start(all_.node.http.host, all_.node.http.port);
   }
 
-  void answer_health(const http::reply& reply, bool health_report::*good) const {
+  /// Strangers learn yes or no, who has the token also why.
+  void answer_health(const http::request& r, const http::reply& reply,
+                     bool health_report::*good) const {
     const bool fine = status_.health().*good;
-    reply(http::json(fine ? 200 : 503, status_.health_json().dump() + "\n"));
+    const auto& token = all_.node.security.token;
+    const auto body = token.empty() || shows_token(r, token) ? status_.health_json().dump()
+                      : fine                                 ? R"({"ok":true})"
+                                                             : R"({"ok":false})";
+    reply(http::json(fine ? 200 : 503, std::string(body) + "\n"));
   }
 
   shard_id shard_of(const entity_id& id) const {
@@ -185,17 +199,27 @@ class node {
     store::status_reader reader(all_.cluster.postgres.dsn);
     for (const auto& other : reader.nodes()) {
       if (other.id != all_.node.id || !other.alive || other.address == address) continue;
-      const auto colon = other.address.rfind(':');
       try {
-        cluster::dial(system_, other.address.substr(0, colon),
-                      static_cast<std::uint16_t>(std::stoi(other.address.substr(colon + 1))),
-                      all_.cluster.name, 1s);
-      } catch (const cluster::link_error&) {
-        continue;
+        cluster::dial(system_, cluster::link_target_of(other.address, other.id), self_, 1s);
+      } catch (const cluster::duplicate_node&) {
+        throw cannot_start("a live node at " + other.address + " has the id " + all_.node.id +
+                           ": give each node an id of its own, or stop that one first");
+      } catch (const cluster::link_error& e) {
+        log::info("node", "predecessor_gone", {{"address", other.address}, {"reason", e.what()}});
       }
-      throw cannot_start("a live node at " + other.address + " has the id " + all_.node.id +
-                         ": give each node an id of its own, or stop that one first");
     }
+  }
+
+  void warn_of_certificates() const {
+    if (!self_.credentials) {
+      if (all_.node.security.insecure)
+        log::warn("node", "insecure", {{"reason", "links are neither encrypted nor proved"}});
+      return;
+    }
+    constexpr int warn_days = 14;
+    if (const int days = self_.credentials->days_left(); days < warn_days)
+      log::warn("node", "certificate_ends",
+                {{"file", all_.node.security.certificate_file}, {"days_left", days}});
   }
 
   void join() {
@@ -209,6 +233,7 @@ class node {
       joined_at = clock_.steady();
       life_ = nodes_->join(all_.node.id, address, std::string(version), ttl);
     });
+    self_.life = life_;
     status_.joined(life_);
     cluster::lease_keeper::callbacks on;
     on.lost = [this](bool ended) {
@@ -258,8 +283,8 @@ class node {
              std::ranges::none_of(view.shards, [](const auto& s) { return s.assigned.empty(); });
     });
     member_environment_ = {
-        all_.cluster.name,    all_.node.id, life_,   membership_options_of(all_.cluster),
-        cluster_store_.get(), &router_,     &clock_, admin_};
+        self_, membership_options_of(all_.cluster), cluster_store_.get(), &router_, &clock_,
+        admin_};
     member_ = system_.spawn<member_actor>(&member_environment_, &cluster_board_);
     supervisor_ = system_.spawn<supervisor_actor>(&environment_,
                                                   supervision_of(all_.cluster.entities), member_);
@@ -338,6 +363,7 @@ class node {
   caf::actor_system system_;
   admin_environment admin_environment_;
   caf::actor admin_;
+  cluster::link_self self_;
   std::unique_ptr<cluster::link_listener> links_;
   std::unique_ptr<http::server> http_;
   std::unique_ptr<store::node_store> nodes_;

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "app/catalog.hpp"
+#include "app/certificate_folder.hpp"
 #include "app/client.hpp"
 #include "app/commands/commands.hpp"
 
@@ -30,6 +31,7 @@ struct options {
   std::string cluster = "config/local/cluster.json";
   std::string folder = "var/cluster";
   int nodes = 3;
+  bool tls = false;
 };
 
 /// A node that `up` has started: its files in the folder.
@@ -42,13 +44,14 @@ class started_node {
   std::string config() const { return (folder_ / (id_ + ".json")).string(); }
   std::string log() const { return (folder_ / (id_ + ".log")).string(); }
 
-  void write_config(const std::string& cluster) const {
+  void write_config(const std::string& cluster, const json& security) const {
     fs::create_directories(folder_);
-    const json all{{"cluster", fs::absolute(cluster).string()},
-                   {"id", id_},
-                   {"admin", {{"port", admin_port_base + number_}}},
-                   {"http", {{"port", http_port_base + number_}}},
-                   {"log", {{"file", log()}}}};
+    json all{{"cluster", fs::absolute(cluster).string()},
+             {"id", id_},
+             {"admin", {{"port", admin_port_base + number_}}},
+             {"http", {{"port", http_port_base + number_}}},
+             {"log", {{"file", log()}}}};
+    if (!security.is_null()) all["security"] = security;
     std::ofstream(config()) << all.dump(2) << '\n';
   }
 
@@ -113,6 +116,26 @@ std::vector<started_node> all_nodes(const options& o, int count) {
   return all;
 }
 
+/// Makes what is missing of the certificates of these nodes and of an operator; returns the nodes'
+/// security groups.
+std::vector<json> make_certificates(const options& o, const std::string& cluster,
+                                    const std::vector<started_node>& nodes) {
+  const certificate_folder folder({(fs::absolute(o.folder) / "certs").string(), 365, false});
+  const std::string person = "local";
+  if (!folder.has("ca")) folder.make_authority(cluster);
+  if (!folder.has(person)) folder.issue(security::role::operator_, person, {});
+  std::vector<json> groups;
+  for (const auto& node : nodes) {
+    if (!folder.has(node.id())) folder.issue(security::role::node, node.id(), {"127.0.0.1"});
+    groups.push_back({{"ca_file", folder.authority()},
+                      {"certificate_file", folder.certificate(node.id())},
+                      {"key_file", folder.key(node.id())},
+                      {"operator_certificate_file", folder.certificate(person)},
+                      {"operator_key_file", folder.key(person)}});
+  }
+  return groups;
+}
+
 std::string last_line(const std::string& file) {
   std::ifstream in(file);
   std::string line, last;
@@ -158,9 +181,13 @@ void wait_until_spread(const std::vector<started_node>& nodes) {
 
 int up(const options& o) {
   const auto nodes = all_nodes(o, o.nodes);
-  for (const auto& node : nodes) node.write_config(o.cluster);
+  for (const auto& node : nodes) node.write_config(o.cluster, nullptr);
   const auto all = load_settings(nodes.front().config());
   if (!all) return exit_failed;
+  if (o.tls) {
+    const auto groups = make_certificates(o, all->cluster.name, nodes);
+    for (std::size_t i = 0; i < nodes.size(); ++i) nodes[i].write_config(o.cluster, groups[i]);
+  }
   store::migrate(all->cluster.postgres.dsn, all_migrations());
   store::claim_cluster(all->cluster.postgres.dsn, {all->cluster.name, all->cluster.shards});
   for (const auto& node : nodes) {
@@ -206,6 +233,8 @@ void add_up_commands(CLI::App& app, int& exit_code) {
       ->capture_default_str()
       ->check(CLI::Range(1, nodes_most));
   start->add_option("-c,--config", o.cluster, "The cluster's file")->capture_default_str();
+  start->add_flag("--tls", o.tls,
+                  "Encrypted links, with certificates made under the folder where missing");
   auto* stop = app.add_subcommand("down", "Stops the nodes that `up` has started");
   for (auto* command : {start, stop})
     command

@@ -1,112 +1,31 @@
 #include "runtime/cluster/links.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
+#include <caf/binary_serializer.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <cerrno>
-#include <cstring>
-#include <optional>
+#include <charconv>
+#include <set>
 #include <utility>
 
 #include "runtime/base/log.hpp"
+#include "runtime/cluster/link_pump.hpp"
+#include "runtime/security/token.hpp"
 
 namespace troupe::cluster {
 
 namespace {
 
 using namespace std::chrono_literals;
-using deadline = std::chrono::steady_clock::time_point;
 
-constexpr std::string_view hello_version = "troupe/1 ";
-constexpr std::size_t hello_size = 128;  // Fixed, padded with NUL: one read tells.
-constexpr auto hello_limit = 1000ms;
+constexpr auto greeting_limit = 1000ms;
+constexpr unsigned char first_byte_of_tls = 0x16;
 
-/// A file descriptor that closes itself unless it is handed on.
-class unique_socket {
- public:
-  explicit unique_socket(int fd) : fd_(fd) {}
-  ~unique_socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  unique_socket(const unique_socket&) = delete;
-  unique_socket& operator=(const unique_socket&) = delete;
-  int get() const { return fd_; }
-  int hand_on() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
-std::string address_text(const std::string& host, std::uint16_t port) {
-  return host + ':' + std::to_string(port);
-}
-
-sockaddr_in address_of(const std::string& host, std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1)
-    throw link_error(host + ": not an IPv4 address");
-  return address;
-}
-
-void set_options(int fd) {
-  const int on = 1, idle = 1, interval = 1, count = 3, unacknowledged_ms = 3000;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
-}
-
-bool wait_for(int fd, short events, deadline until) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      until - std::chrono::steady_clock::now());
-  pollfd p{fd, events, 0};
-  return left.count() > 0 && ::poll(&p, 1, static_cast<int>(left.count())) == 1;
-}
-
-std::array<char, hello_size> make_hello(std::string_view cluster) {
-  std::array<char, hello_size> bytes{};
-  const auto text = std::string(hello_version) + std::string(cluster);
-  std::memcpy(bytes.data(), text.data(), std::min(text.size(), hello_size - 1));
-  return bytes;
-}
-
-bool send_hello(int fd, std::string_view text) {
-  const auto bytes = make_hello(text);
-  return ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
-}
-
-/// The peer's hello, or nothing when it does not come in time.
-std::optional<std::string> read_hello(int fd, deadline until) {
-  std::array<char, hello_size> bytes{};
-  std::size_t got = 0;
-  while (got < bytes.size()) {
-    if (!wait_for(fd, POLLIN, until)) return std::nullopt;
-    const auto n = ::recv(fd, bytes.data() + got, bytes.size() - got, 0);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) return std::nullopt;
-    if (n > 0) got += static_cast<std::size_t>(n);
-  }
-  bytes.back() = 0;
-  return std::string(bytes.data());
-}
-
-std::string peer_of(int socket) {
-  sockaddr_in address{};
-  socklen_t size = sizeof address;
-  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "?";
-  std::array<char, INET_ADDRSTRLEN> host{};
-  ::inet_ntop(AF_INET, &address.sin_addr, host.data(), host.size());
-  return address_text(host.data(), ntohs(address.sin_port));
+std::string duplicate_words(const std::string& id) {
+  return "a node with the id " + id + " is alive here: give each node an id of its own";
 }
 
 caf::io::scribe_ptr adopt(caf::actor_system& system, int fd) {
@@ -117,33 +36,29 @@ caf::actor basp(caf::actor_system& system) {
   return system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
 }
 
+/// How the payload of a message `(word, text)` begins on the wire: no forwarding stages, the types,
+/// the word.
+std::string content_of(caf::actor_system& system, caf::atom_value word) {
+  std::vector<char> bytes;
+  caf::binary_serializer sink(system, bytes);
+  std::vector<caf::strong_actor_ptr> stages;
+  if (sink(stages, caf::make_message(word, std::string{}))) return "\xff";  // Admits nothing.
+  bytes.pop_back();                                                         // The text's length.
+  return {bytes.begin(), bytes.end()};
+}
+
 }  // namespace
 
 link_listener::link_listener(caf::actor_system& system, const std::string& host, std::uint16_t port,
-                             std::string cluster, caf::actor root)
-    : system_(system), cluster_(std::move(cluster)), root_(std::move(root)) {
-  unique_socket s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int on = 1;
-  setsockopt(s.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  auto address = address_of(host, port);
-  const auto bound = [&] {
-    return ::bind(s.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-           ::listen(s.get(), 256) == 0;
-  };
-  // A predecessor that was killed a moment ago may still be on its way out.
-  const auto until = std::chrono::steady_clock::now() + 2s;
-  bool fine = bound();
-  while (!fine && errno == EADDRINUSE && std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(20ms);
-    fine = bound();
-  }
-  if (!fine)
-    throw link_error("cannot listen on " + address_text(host, port) + ": " + std::strerror(errno) +
-                     " (is another node running? stop it, or set admin.port in the node's config)");
+                             link_door door)
+    : system_(system),
+      door_(std::move(door)),
+      operator_content_(content_of(system, door_.operator_word)),
+      socket_(listen_on(host, port)) {
+  sockaddr_in address{};
   socklen_t size = sizeof address;
-  ::getsockname(s.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
   port_ = ntohs(address.sin_port);
-  socket_ = s.hand_on();
   thread_ = std::thread([this] { accept_all(); });
 }
 
@@ -152,7 +67,9 @@ link_listener::~link_listener() {
   ::shutdown(socket_, SHUT_RDWR);
   thread_.join();
   ::close(socket_);
-  while (greetings_ > 0) std::this_thread::sleep_for(1ms);  // Each ends with its hello's limit.
+  std::unique_lock lock(mutex_);
+  for (const int fd : greetings_) ::shutdown(fd, SHUT_RDWR);
+  idle_.wait(lock, [this] { return threads_ == 0; });
 }
 
 void link_listener::accept_all() {
@@ -165,68 +82,167 @@ void link_listener::accept_all() {
   }
 }
 
-/// A silent peer holds nobody up; so many of them at once are turned away.
-void link_listener::greet(int socket) {
-  constexpr int greetings_max = 64;
-  if (greetings_ >= greetings_max) {
-    log::warn("cluster", "link_refused",
-              {{"peer", peer_of(socket)}, {"reason", "too many connections at once"}});
-    ::close(socket);
-    return;
+void link_listener::greet(int fd) {
+  std::unique_lock lock(mutex_);
+  if (greetings_.size() >= greetings_max) {
+    ::shutdown(greetings_.front(), SHUT_RDWR);
+    greetings_.pop_front();
   }
-  ++greetings_;
-  std::thread([this, socket] {
-    welcome(socket);
-    --greetings_;
-  }).detach();
+  // Those that had to go are on their way out; their threads are soon free.
+  idle_.wait(lock, [this] { return threads_ < 2 * greetings_max; });
+  try {
+    std::thread([this, fd] { greet_on_this_thread(fd); }).detach();
+  } catch (const std::system_error& e) {
+    ::close(fd);
+    return log::error("cluster", "link_refused", {{"reason", e.what()}});
+  }
+  greetings_.push_back(fd);
+  ++threads_;
 }
 
-void link_listener::welcome(int socket) {
-  unique_socket s(socket);
-  set_options(socket);
-  const auto hello = read_hello(socket, std::chrono::steady_clock::now() + hello_limit);
-  if (!hello)
-    return log::warn("cluster", "link_refused",
-                     {{"peer", peer_of(socket)}, {"reason", "no hello in time"}});
-  const auto expected = std::string(hello_version) + cluster_;
-  if (*hello != expected) {
-    const auto reason = hello->starts_with(hello_version) ? "another cluster" : "another protocol";
-    log::warn("cluster", "link_refused", {{"peer", peer_of(socket)}, {"reason", reason}});
-    send_hello(socket, std::string("refused: this is cluster ") + cluster_ + ", protocol " +
-                           std::string(hello_version));
-    return;
+void link_listener::greet_on_this_thread(int fd) {
+  { const std::lock_guard listed(mutex_); }
+  const no_broken_pipes quiet;
+  {
+    link_socket link(fd);
+    const auto peer = link.peer_address();
+    try {
+      welcome(link);
+    } catch (const std::exception& e) {
+      log::warn("cluster", "link_refused", {{"peer", peer}, {"reason", e.what()}});
+    }
+    strike_off(fd);
   }
-  if (!send_hello(socket, cluster_)) return;
-  caf::anon_send(basp(system_), caf::publish_atom_v, adopt(system_, s.hand_on()), port_,
-                 caf::actor_cast<caf::strong_actor_ptr>(root_), std::set<std::string>{});
+  const std::lock_guard lock(mutex_);
+  --threads_;
+  idle_.notify_all();
 }
 
-caf::actor dial(caf::actor_system& system, const std::string& host, std::uint16_t port,
-                const std::string& cluster, std::chrono::milliseconds limit) {
+/// Before the socket is closed or handed on: its number may be another's a moment later.
+void link_listener::strike_off(int fd) {
+  const std::lock_guard lock(mutex_);
+  greetings_.remove(fd);
+}
+
+void link_listener::welcome(link_socket& link) {
+  const auto until = std::chrono::steady_clock::now() + greeting_limit;
+  const auto refuse = [&](const std::string& why) {
+    send_hello(link, {door_.self.who, door_.self.life, {}, {}, why}, until);
+    throw link_error(why);
+  };
+  const auto first = link.peek(until);
+  if (!first) throw link_error("no hello in time");
+  const bool tls = *first == first_byte_of_tls;
+  if (tls && !door_.self.credentials)
+    throw link_error("it speaks TLS, which is off here: see security in the node's config");
+  if (!tls && door_.self.credentials)
+    refuse("this node speaks TLS only: set security.certificate_file in the config of the other");
+  if (tls) link.secure(door_.self.credentials->context(), true, until);
+  hello from;
+  try {
+    from = read_hello(link, until);
+  } catch (const unknown_protocol& e) {
+    refuse(e.what());
+  }
+  if (const auto why = objection_to(from, link); !why.empty()) refuse(why);
+  send_hello(link, {door_.self.who, door_.self.life, from.from.name, {}, {}}, until);
+  hand_over(link, from);
+}
+
+/// Why this peer gets no link; empty: it does.
+std::string link_listener::objection_to(const hello& h, const link_socket& link) const {
+  const auto& self = door_.self;
+  if (h.from.cluster != self.who.cluster)
+    return "this is cluster " + self.who.cluster + ", not " + h.from.cluster;
+  if (link.secured()) {
+    const auto proved = link.peer_identity();
+    if (!proved) return "the certificate names no holder";
+    if (*proved != h.from)
+      return "the certificate belongs to " + to_uri(*proved) + ", not to " + to_uri(h.from);
+  } else if (!self.token.empty() && !security::same_secret(self.token, h.token)) {
+    return "the token is missing or wrong: set security.token as on this node";
+  }
+  if (!h.to.empty() && h.to != self.who.name) return "this is " + self.who.name + ", not " + h.to;
+  if (h.from.as == security::role::node) {
+    if (h.from.name == self.who.name) return duplicate_words(h.from.name);
+    if (door_.objection)
+      if (auto why = door_.objection(h.from.name, h.life); !why.empty()) return why;
+  }
+  return *links_ < links_max ? "" : "too many links";
+}
+
+void link_listener::hand_over(link_socket& link, const hello& h) {
+  const bool may_all = h.from.as == security::role::node;
+  frame_rules rules;
+  if (!may_all) rules = {operator_frame_bytes_max, false, door_.root.id(), operator_content_};
+  const auto who = short_text(h.from) + " at " + link.peer_address();
+  if (link.secured())
+    log::info("cluster", "link_accepted",
+              {{"peer", who}, {"certificate", link.peer_fingerprint().substr(0, 16)}});
+  strike_off(link.fd());
+  ++*links_;
+  int local = -1;
+  try {
+    local = start_pump(std::move(link), who, std::move(rules), [links = links_] { --*links; });
+  } catch (const link_error&) {
+    --*links_;
+    throw;
+  }
+  caf::anon_send(basp(system_), caf::publish_atom_v, adopt(system_, local), port_,
+                 caf::actor_cast<caf::strong_actor_ptr>(door_.root), std::set<std::string>{});
+}
+
+namespace {
+
+/// The handshake and the hellos, as seen by who has connected.
+void introduce(link_socket& link, const link_target& target, const link_self& self,
+               deadline until) {
+  if (self.credentials) {
+    link.secure(self.credentials->context(), false, until);
+    const auto proved = link.peer_identity();
+    const security::identity wanted{self.who.cluster, security::role::node, target.node};
+    if (proved != wanted)
+      throw link_error("its certificate belongs to " + (proved ? to_uri(*proved) : "nobody") +
+                       ", not to " + to_uri(wanted));
+  }
+  send_hello(link, {self.who, self.life, target.node, self.credentials ? "" : self.token, {}},
+             until);
+  const auto answer = read_hello(link, until);
+  if (answer.refusal == duplicate_words(self.who.name)) throw duplicate_node(answer.refusal);
+  if (!answer.refusal.empty()) throw link_error("refused: " + answer.refusal);
+  if (answer.from.cluster != self.who.cluster || answer.from.name != target.node)
+    throw link_error("it is " + to_uri(answer.from));
+}
+
+}  // namespace
+
+link_target link_target_of(const std::string& address, const std::string& node) {
+  const auto colon = address.rfind(':');
+  link_target target{address.substr(0, colon), 0, node};
+  if (colon != address.npos)
+    std::from_chars(address.data() + colon + 1, address.data() + address.size(), target.port);
+  return target;
+}
+
+caf::actor dial(caf::actor_system& system, const link_target& target, const link_self& self,
+                std::chrono::milliseconds limit) {
   const auto until = std::chrono::steady_clock::now() + limit;
-  const auto where = address_text(host, port);
-  unique_socket s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  auto address = address_of(host, port);
-  if (::connect(s.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
-      errno != EINPROGRESS)
-    throw link_error("cannot reach a node at " + where + ": " + std::strerror(errno));
-  if (!wait_for(s.get(), POLLOUT, until)) throw link_error("no answer from " + where);
-  int error = 0;
-  socklen_t size = sizeof error;
-  getsockopt(s.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0)
-    throw link_error("cannot reach a node at " + where + ": " + std::strerror(error) +
-                     " (is it running?)");
-  set_options(s.get());
-  if (!send_hello(s.get(), cluster)) throw link_error("connection to " + where + " broke");
-  const auto hello = read_hello(s.get(), until);
-  if (!hello) throw link_error(where + " does not answer as a Troupe node");
-  if (*hello != std::string(hello_version) + cluster)
-    throw link_error(where + ": " + hello->substr(hello_version.size()));
-  caf::scoped_actor self{system};
+  const auto where = target.host + ':' + std::to_string(target.port);
+  const no_broken_pipes quiet;
+  auto link = link_socket::connect(target.host, target.port, until);
+  try {
+    introduce(link, target, self, until);
+  } catch (const duplicate_node& e) {
+    throw duplicate_node(where + ": " + e.what());
+  } catch (const link_error& e) {
+    throw link_error(where + ": " + e.what());
+  }
+  const int local = start_pump(std::move(link), where, {}, [] {});
+  caf::scoped_actor scoped{system};
   caf::actor root;
-  self->request(basp(system), caf::duration{limit}, caf::connect_atom_v, adopt(system, s.hand_on()),
-                port)
+  scoped
+      ->request(basp(system), caf::duration{limit}, caf::connect_atom_v, adopt(system, local),
+                target.port)
       .receive([&](caf::node_id&, caf::strong_actor_ptr& p,
                    std::set<std::string>&) { root = caf::actor_cast<caf::actor>(p); },
                [](caf::error&) {});

@@ -1,7 +1,6 @@
 #include "runtime/entity/member_actor.hpp"
 
 #include "runtime/base/log.hpp"
-#include "runtime/cluster/links.hpp"
 
 namespace troupe {
 
@@ -47,7 +46,7 @@ member_actor::member_actor(caf::actor_config& config, const member_environment* 
     : caf::event_based_actor(config),
       environment_(*environment),
       board_(*board),
-      core_(environment->id, environment->life, environment->options, *this),
+      core_(environment->self.who.name, environment->self.life, environment->options, *this),
       asker_(std::make_unique<job_thread>()),
       dialer_(std::make_unique<job_thread>()) {}
 
@@ -147,10 +146,10 @@ caf::behavior member_actor::make_behavior() {
         drain_until_ = now() + 10s;
         auto promise = drained_;
         drive([](auto& core, auto t) { core.drain(t); });
-        asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store,
-                      id = environment_.id] {
-          caf::anon_send(self, order_carried_out{nullptr, store->set_draining(id, true)});
-        });
+        asker_->post(
+            [self = caf::actor_cast<caf::actor>(this), store = environment_.store, id = id()] {
+              caf::anon_send(self, order_carried_out{nullptr, store->set_draining(id, true)});
+            });
         return promise;
       },
       // From the admin actor, for operators.
@@ -183,7 +182,7 @@ void member_actor::leave_when_empty() {
 }
 
 std::string member_actor::hello() const {
-  return json{{"id", environment_.id}, {"life", environment_.life.value()}}.dump();
+  return json{{"id", id()}, {"life", life().value()}}.dump();
 }
 
 /// Tells the peer who we are; its answer proves who it is.
@@ -252,20 +251,18 @@ void member_actor::lead(store::cluster_decision what) {
   for (const auto life : kept->dead)
     log::warn("cluster", "declares_dead", {{"incarnation", life}, {"moves", kept->assign.size()}});
   asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store, kept,
-                life = environment_.life, ttl = environment_.options.leader_ttl] {
+                life = life(), ttl = environment_.options.leader_ttl] {
     caf::anon_send(self, lead_answered{store->lead(life, ttl, *kept), kept});
   });
 }
 
 void member_actor::dial(const store::cluster_view::node& peer) {
-  const auto colon = peer.address.rfind(':');
   dialer_->post([self = caf::actor_cast<caf::actor>(this), &system = home_system(),
-                 host = peer.address.substr(0, colon), port = peer.address.substr(colon + 1),
-                 cluster = environment_.cluster, life = peer.life] {
+                 target = cluster::link_target_of(peer.address, peer.id), own = environment_.self,
+                 life = peer.life] {
     caf::actor root;
     try {
-      root = cluster::dial(system, host, static_cast<std::uint16_t>(std::stoul(port)), cluster,
-                           dial_within);
+      root = cluster::dial(system, target, own, dial_within);
     } catch (const std::exception& e) {
       log::info("cluster", "dial_failed", {{"incarnation", life}, {"reason", e.what()}});
     }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "runtime/base/job_thread.hpp"
+#include "runtime/cluster/links.hpp"
 #include "runtime/cluster/membership.hpp"
 #include "runtime/entity/actor_messages.hpp"
 #include "runtime/entity/shard_router.hpp"
@@ -16,9 +17,7 @@ namespace troupe {
 
 /// What a member actor needs of its node. Outlives it.
 struct member_environment {
-  std::string cluster;
-  std::string id;
-  incarnation life;
+  cluster::link_self self;  // With its incarnation.
   cluster::membership_options options;
   store::cluster_store* store = nullptr;
   shard_router* router = nullptr;
@@ -68,6 +67,8 @@ class member_actor final : public caf::event_based_actor, private cluster::membe
   void hand_over(shard_id shard) override;
   void locate(shard_id shard, incarnation at) override;
 
+  const std::string& id() const { return environment_.self.who.name; }
+  incarnation life() const { return environment_.self.life; }
   steady_time now() const { return environment_.clock->steady(); }
   template <class Step>
   void drive(Step step);

@@ -87,7 +87,14 @@ routes& routes::add(std::string_view method, std::string_view pattern, target le
   return *this;
 }
 
+routes& routes::guard(guard_function g) {
+  guard_ = std::move(g);
+  return *this;
+}
+
 routes::decision routes::decide(request& r) const {
+  if (guard_)
+    if (auto refusal = guard_(r)) return std::move(*refusal);
   const auto parts = decoded_parts(r.path);
   if (!parts) return plain(400, "malformed path");
   const std::string_view wanted = r.method == "HEAD" ? "GET" : std::string_view(r.method);

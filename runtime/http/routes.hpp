@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -26,6 +28,11 @@ class routes {
   /// server-sent events.
   routes& stream(std::string_view pattern, std::string_view channel);
 
+  /// Asked before any route: an answer of its own refuses the request. Its `path` is neither
+  /// decoded nor known to lead anywhere.
+  using guard_function = std::function<std::optional<response>(const request&)>;
+  routes& guard(guard_function g);
+
   /// What is to be done with a request.
   struct to_handler {
     const handler* call;
@@ -50,6 +57,7 @@ class routes {
   routes& add(std::string_view method, std::string_view pattern, target leads_to);
 
   std::vector<route> all_;
+  guard_function guard_;
 };
 
 }  // namespace troupe::http

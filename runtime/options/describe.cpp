@@ -63,10 +63,9 @@ bool are_brokers(std::string_view text) {
   return is_broker(text);
 }
 
-bool is_loopback(std::string_view host) {
-  if (host == "localhost" || host == "::1") return true;
+bool is_address(std::string_view host) {
   std::array<unsigned char, 4> address{};
-  return inet_pton(AF_INET, std::string(host).c_str(), address.data()) == 1 && address[0] == 127;
+  return inet_pton(AF_INET, std::string(host).c_str(), address.data()) == 1;
 }
 
 /// An object of texts by name, such as settings of a library. `take_entry` stores one or says what
@@ -311,11 +310,44 @@ void describe(section& s, entity_options& o) {
 
 void describe(section& s, endpoint& o) {
   auto& [host, port] = o;
-  s.text("host", host,
-         {"a loopback address (127.0.0.1, ::1, localhost): this server has no authentication yet",
-          is_loopback},
-         "Address to listen on.");
+  s.text(
+      "host", host, {"an IPv4 address", is_address},
+      "Address to listen on. Beyond this machine (any other than 127.x.x.x) security must be set "
+      "up: see docs/operations.md.");
   s.number("port", port, {1, 65'535}, "Port to listen on; every node of a machine needs its own.");
+}
+
+void describe(section& s, security_options& o) {
+  auto& [ca_file, certificate_file, key_file, operator_certificate_file, operator_key_file, token,
+         token_file, insecure] = o;
+  const text_rule path{"a path, seen from this file's folder; empty for none",
+                       [](std::string_view) { return true; }};
+  s.text("ca_file", ca_file, path,
+         "Certificates of the authorities that the cluster trusts, in PEM form. With the next two "
+         "every link between nodes, and from the command line, is encrypted (TLS 1.3) and both "
+         "ends prove who they are; `troupe certs` makes all of them.");
+  s.text("certificate_file", certificate_file, path,
+         "The node's own certificate; it names the cluster and the node's id. Replaced files "
+         "count from the next link on.");
+  s.text("key_file", key_file, path,
+         "The private key that belongs to certificate_file. No other user may be able to read it.");
+  s.text("operator_certificate_file", operator_certificate_file, path,
+         "The certificate that commands such as troupe status show. An operator may send requests "
+         "to the admin server and nothing else.");
+  s.text("operator_key_file", operator_key_file, path,
+         "The private key that belongs to operator_certificate_file.");
+  s.text("token", token,
+         {"a text; empty for none", [](std::string_view) { return true; }, false,
+          [](std::string_view) { return std::string("***"); }},
+         "What the HTTP server asks for (Authorization: Bearer TOKEN), and, without TLS, the admin "
+         "server. 16 to 128 visible characters, best from the environment: \"${TROUPE_TOKEN}\".");
+  s.text("token_file", token_file, path,
+         "A file that holds the token, instead of token itself. No other user may be able to read "
+         "it.");
+  s.flag("insecure", insecure,
+         "Let the admin server listen beyond this machine without certificates. Links are then "
+         "neither encrypted nor proved: whoever sees the network sees everything, the token too, "
+         "and can take part. For networks that are safe by other means.");
 }
 
 void describe(section& s, log_options& o) {
@@ -370,7 +402,7 @@ void describe(section& s, cluster_options& o) {
 }
 
 void describe(section& s, node_options& o) {
-  auto& [cluster, id, admin, http, log_, threads] = o;
+  auto& [cluster, id, admin, http, security, log_, threads] = o;
   s.text("cluster", cluster,
          {"a path, seen from this file's folder", [](std::string_view t) { return !t.empty(); }},
          "The file with the options of the whole cluster: the same on every node.");
@@ -381,6 +413,8 @@ void describe(section& s, node_options& o) {
   s.group("http", "The server of /metrics, /healthz and /readyz.",
           [&](section& g) { describe(g, http); });
   s.rule(admin.port != http.port, "http", {"admin"}, "must not listen on the port of admin");
+  s.group("security", "Who may speak to this node, and how everybody proves who he is.",
+          [&](section& g) { describe(g, security); });
   s.group("log", "What is written down, and where.", [&](section& g) { describe(g, log_); });
   s.number("threads", threads, {0, 1024, "threads"},
            "Threads that run actors; 0 takes as many as the machine has cores. Fewer leave room "

@@ -5,6 +5,7 @@
 #include "runtime/options/describe.hpp"
 #include "runtime/options/reader.hpp"
 #include "runtime/options/reference.hpp"
+#include "runtime/options/security_check.hpp"
 
 namespace troupe {
 namespace {
@@ -51,6 +52,7 @@ struct loader {
                  [this](section& s) { describe(s, options.node); });
     check_log_folder(file);
     read_cluster_of(file);
+    settle_security(options.node, options.cluster.name, file, found);
   }
 
   void check_log_folder(const std::string& node_file) {

@@ -104,6 +104,22 @@ struct endpoint {
   std::uint16_t port = 0;
 };
 
+/// Who may speak to a node, and how it and its operators prove who they are. Paths are seen from
+/// the folder of the node's file; once loaded, from where the program runs.
+struct security_options {
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  std::string operator_certificate_file;
+  std::string operator_key_file;
+  std::string token;  // Never printed.
+  std::string token_file;
+  bool insecure = false;
+
+  /// Links are encrypted, and both ends prove who they are.
+  bool tls() const { return !ca_file.empty(); }
+};
+
 /// What is written down, and where.
 struct log_options {
   log::level level = log::level::info;
@@ -118,6 +134,7 @@ struct node_options {
   std::string id;
   endpoint admin{"127.0.0.1", 7401};
   endpoint http{"127.0.0.1", 7481};
+  security_options security;
   log_options log;
   std::uint32_t threads = 0;  // 0: as many as cores.
 };

@@ -1,113 +1,213 @@
 #include "runtime/cluster/links.hpp"
 
-#include <arpa/inet.h>
-#include <doctest/doctest.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <vector>
-
-#include "runtime/base/log.hpp"
-#include "runtime/entity/engine.hpp"
+#include "tests/runtime/cluster/link_ends.hpp"
 
 namespace troupe::cluster {
 
 namespace {
 
-using namespace std::chrono_literals;
+using namespace troupe::test;
+using security::role;
 
-/// A node's door, and a way to it from another process' point of view.
-struct door {
-  door() {
-    log::set_level("cluster", log::level::off);
-    root = system.spawn([](caf::event_based_actor*) -> caf::behavior {
-      return {[](const std::string& text) { return "root: " + text; }};
-    });
-    listener = std::make_unique<link_listener>(system, "127.0.0.1", 0, "here", root);
-  }
-  ~door() {
-    listener.reset();
-    caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
-  }
+const std::string hello_size(1024, '\0');
 
-  /// A raw connection that says `text`; its descriptor.
-  int connect(const std::string& text) const {
-    const int s = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(listener->port());
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(::connect(s, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
-    if (!text.empty()) (void)!::send(s, text.data(), text.size(), MSG_NOSIGNAL);
-    return s;
-  }
-  std::string dial_and_ask(const std::string& cluster = "here") const {
-    engine_config mine{1};
-    caf::actor_system other{mine};
-    const auto far = dial(other, "127.0.0.1", listener->port(), cluster, 3s);
-    caf::scoped_actor self{other};
-    std::string answer;
-    self->request(far, caf::duration{3s}, std::string("hello"))
-        .receive([&](const std::string& text) { answer = text; },
-                 [&](caf::error& e) { answer = other.render(e); });
-    return answer;
-  }
+link_self node(const std::string& id, const std::string& cluster = "here") {
+  return self_of(cluster, role::node, id);
+}
 
-  engine_config config{1};
-  caf::actor_system system{config};
-  caf::actor root;
-  std::unique_ptr<link_listener> listener;
-};
+/// A hello as node-2 of this cluster writes it.
+std::string raw_hello(
+    std::string text = R"(troupe/2 {"from":"troupe://here/node/node-2","life":5})") {
+  text.resize(hello_size.size(), '\0');
+  return text;
+}
+
+std::string raw_header(std::uint8_t operation, std::uint32_t claims) {
+  std::string bytes(32, '\0');
+  bytes[0] = static_cast<char>(operation);
+  for (int i = 0; i < 4; ++i)
+    bytes[static_cast<std::size_t>(4 + i)] = static_cast<char>(claims >> (24 - 8 * i));
+  return bytes;
+}
+
+std::size_t resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  std::size_t pages = 0, resident = 0;
+  in >> pages >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
 
 }  // namespace
 
-TEST_CASE("who knows the cluster's name gets the root actor") {
+TEST_CASE("a node of the cluster gets the root actor") {
   const door d;
-  CHECK(d.dial_and_ask() == "root: hello");
+  caller c;
+  CHECK(c.ask(c.dial(d.target(), node("node-2")), std::string("hello")) == "root: hello");
+  CHECK(d.listener->links() == 1);
 }
 
-TEST_CASE("another cluster is refused by name") {
+TEST_CASE("links that end leave nothing behind") {
   const door d;
-  std::string why;
-  try {
-    d.dial_and_ask("there");
-  } catch (const link_error& e) {
-    why = e.what();
+  const auto before = open_descriptors();
+  {
+    caller a, b;
+    a.dial(d.target(), node("node-2"));
+    b.dial(d.target(), node("node-3"));
+    CHECK(d.listener->links() == 2);
   }
-  CHECK(why.find("refused: this is cluster here") != std::string::npos);
+  CHECK(becomes_true([&] { return d.listener->links() == 0 && open_descriptors() <= before; }));
 }
 
-TEST_CASE("silent and babbling connections keep nobody out, and are closed") {
+TEST_CASE("who does not belong here is refused by name, at both ends") {
+  door d;
+  d.objection = [](const std::string& id, incarnation life) {
+    return id == "node-2" && life.value() == 5 ? "incarnation 6 of node-2 is alive" : "";
+  };
+  auto superseded = node("node-2");
+  superseded.life = incarnation(5);
+  const std::tuple<link_target, link_self, std::string> all[] = {
+      {d.target(), node("node-2", "there"), "refused: this is cluster here, not there"},
+      {d.target("node-9"), node("node-2"), "refused: this is node-1, not node-9"},
+      {d.target(), superseded, "refused: incarnation 6 of node-2 is alive"},
+  };
+  for (const auto& [target, self, words] : all) {
+    CHECK(failure(target, self).find(words) != std::string::npos);
+    CHECK(d.logged(words.substr(words.find(' ') + 1)));
+  }
+  CHECK_THROWS_WITH_AS(caller().dial(d.target(), node("node-1")),
+                       doctest::Contains("a node with the id node-1 is alive here"),
+                       duplicate_node);
+  CHECK(d.logged("a node with the id node-1 is alive here"));
+  CHECK(d.listener->links() == 0);
+}
+
+TEST_CASE("other versions, other protocols and nonsense are answered and logged") {
   const door d;
+  const std::pair<std::string, std::string> all[] = {
+      {"troupe/1 here", "another protocol version: troupe/1, this is troupe/2"},
+      {"troupe/3 {}", "another protocol version: troupe/3, this is troupe/2"},
+      {"GET / HTTP/1.1\r\nHost: here\r\n\r\n", "another protocol"},
+      {"troupe/2 {", "a hello without sense"},
+      {"troupe/2 {\"from\":7}", "a hello without sense"},
+      {R"(troupe/2 {"from":"troupe://here/king/arthur","life":1})", "a hello without sense"},
+      {R"(troupe/2 {"from":"troupe://here/node/node-2","life":"1"})", "a hello without sense"},
+  };
+  for (const auto& [text, reason] : all) {
+    CAPTURE(text);
+    CHECK(read_to_end(d.connect(raw_hello(text))).find(reason) != std::string::npos);
+    CHECK(d.logged(reason));
+  }
+}
+
+TEST_CASE("without TLS a token keeps out who does not have it") {
+  auto self = node("node-1");
+  self.token = "correct horse battery";
+  const door d(self);
+  auto other = node("node-2");
+  for (const auto* wrong : {"", "correct horse batterx", "correct horse battery "}) {
+    other.token = wrong;
+    CHECK(failure(d.target(), other).find("the token is missing or wrong") != std::string::npos);
+  }
+  CHECK(d.log_text().find("horse") == std::string::npos);
+  other.token = self.token;
+  caller c;
+  CHECK(c.ask(c.dial(d.target(), other), std::string("hello")) == "root: hello");
+}
+
+TEST_CASE("a thousand connections at once harm no link, keep no other out, and go") {
+  const door d;
+  caller c;
+  const auto far = c.dial(d.target(), node("node-2"));
+  const auto before = open_descriptors();
+  const auto memory = resident_bytes();
   std::vector<int> strangers;
-  for (int i = 0; i < 300; ++i)
+  for (int i = 0; i < 1000; ++i) {
     strangers.push_back(d.connect(i % 2 == 0 ? "" : std::string(500, 'x')));
-  // Those that are being looked at go within a second; then there is room again.
-  std::string answer;
-  for (const auto until = std::chrono::steady_clock::now() + 10s;
-       answer.empty() && std::chrono::steady_clock::now() < until;) {
-    try {
-      answer = d.dial_and_ask();
-    } catch (const link_error&) {
+    if (i % 100 == 0) {
+      CHECK(c.ask(far, std::string("still there")) == "root: still there");
+      CHECK(failure(d.target(), node("node-3")) == "");
     }
   }
-  CHECK(answer == "root: hello");
-  for (const int s : strangers) {
-    timeval limit{5, 0};
-    ::setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    char byte[256];
-    ssize_t n;
-    while ((n = ::recv(s, byte, sizeof byte, 0)) > 0) {
-    }
-    CHECK((n == 0 || errno == ECONNRESET));
-    ::close(s);
+  CHECK(resident_bytes() < memory + (64U << 20));
+  for (const int s : strangers) read_to_end(s);
+  CHECK(c.ask(far, std::string("still there")) == "root: still there");
+  CHECK(becomes_true([&] { return open_descriptors() <= before; }));
+}
+
+TEST_CASE("a byte now and then buys no time") {
+  const door d;
+  const int s = d.connect();
+  const auto hello = raw_hello();
+  std::size_t sent = 0;
+  while (sent < hello.size() && ::send(s, hello.data() + sent, 1, MSG_NOSIGNAL) == 1) {
+    ++sent;
+    std::this_thread::sleep_for(20ms);  // This is the attack, not a wait.
   }
+  CHECK(sent < hello.size());
+  CHECK(d.logged("no answer in time"));
+  ::close(s);
+}
+
+TEST_CASE("a peer that announces gigabytes gets no memory, and the others keep their links") {
+  const door d;
+  caller c;
+  const auto far = c.dial(d.target(), node("node-3"));
+  const auto memory = resident_bytes();
+  for (const auto& header : {raw_header(1, 0xffffffff), raw_header(2, 0x7fffffff),
+                             raw_header(1, 8) + std::string(8, 'x') + raw_header(2, 0xf0000000)})
+    read_to_end(d.connect(raw_hello() + header));
+  CHECK(resident_bytes() < memory + (64U << 20));
+  CHECK(d.logged("a frame of 4294967295 bytes, the most is 65536"));
+  CHECK(d.logged("a message before the handshake"));
+  CHECK(d.logged("a frame of 4026531840 bytes, the most is 33554432"));
+  CHECK(c.ask(far, std::string("hello")) == "root: hello");
+}
+
+TEST_CASE("a message of our own that is too large is left out by name, and the link goes on") {
+  const door d;
+  caller c;
+  const auto far = c.dial(d.target(), node("node-2"));
+  c.ask(far, std::string("begin"));
+  caf::anon_send(far, std::string("large"), std::string(frame_bytes_max, 'x'));
+  CHECK(c.ask(far, std::string("hello")) == "root: hello");
+  CHECK(d.logged("message_left_out"));
+  caf::scoped_actor self{c.system};
+  std::size_t arrived = 0;
+  self->request(far, caf::duration{20s}, std::string("large"),
+                std::string(frame_bytes_max - 1000, 'x'))
+      .receive([&](std::size_t n) { arrived = n; }, [](caf::error&) {});
+  CHECK(arrived == frame_bytes_max - 1000);
+}
+
+TEST_CASE("an operator speaks to the admin actor and to nobody else") {
+  const door d;
+  caller c;
+  const auto person = self_of("here", role::operator_, "alice");
+  const auto far = c.dial(d.target(), person);
+  CHECK(c.ask(far, admin_atom_v, std::string("status")) == "admin: status");
+  SUBCASE("no other messages") {
+    caf::anon_send(far, std::string("hello"));
+    CHECK(d.logged("an operator may send requests only"));
+  }
+  SUBCASE("not the message that ends an actor") {
+    caf::anon_send_exit(far, caf::exit_reason::kill);
+    CHECK(d.logged("an operator may send requests only"));
+  }
+  SUBCASE("nor too much of them") {
+    caf::anon_send(far, admin_atom_v, std::string(operator_frame_bytes_max, 'x'));
+    CHECK(d.logged("the most is 1048576"));
+  }
+  CHECK(d.logged("operator/alice at 127.0.0.1:"));
+  CHECK(becomes_true([&] { return d.listener->links() == 0; }));
+  caller again;
+  CHECK(again.ask(again.dial(d.target(), person), admin_atom_v, std::string("status")) ==
+        "admin: status");
 }
 
 TEST_CASE("a port in use is said by name") {
   const door d;
   CHECK_THROWS_WITH_AS(link_listener(const_cast<caf::actor_system&>(d.system), "127.0.0.1",
-                                     d.listener->port(), "here", d.root),
+                                     d.listener->port(), {node("node-1"), d.root, {}, {}}),
                        doctest::Contains("is another node running?"), link_error);
 }
 

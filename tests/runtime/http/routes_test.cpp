@@ -103,3 +103,16 @@ TEST_CASE("a route given twice, without slash or without handler is a defect") {
   CHECK_THROWS_AS(all.get("a", named("it")), troupe::broken_invariant);
   CHECK_THROWS_AS(all.get("/b", nullptr), troupe::broken_invariant);
 }
+
+TEST_CASE("a guard is asked before any route, streams and unknown paths included") {
+  routes all;
+  all.get("/open", named("open")).get("/closed", named("closed")).stream("/events", "news");
+  all.guard([](const request& r) -> std::optional<response> {
+    if (r.path == "/open") return std::nullopt;
+    return plain(401);
+  });
+  CHECK(answer_of(all, "GET", "/open") == "open");
+  for (const auto* path : {"/closed", "/events", "/nowhere", "/%zz"})
+    CHECK_MESSAGE(answer_of(all, "GET", path) == "401", path);
+  CHECK(answer_of(all, "POST", "/closed") == "401");
+}

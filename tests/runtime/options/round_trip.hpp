@@ -51,7 +51,8 @@ inline std::vector<nlohmann::json> others(const nlohmann::json& value) {
     return {value.get<std::int64_t>() + 1, value.get<std::int64_t>() - 1, 60'000};
   if (value.is_array()) return {json::array({"5m", "1h"}), json::array({"sma(3)"})};
   if (value.is_object()) return {json{{"store", "debug"}}, json{{"security.protocol", "ssl"}}};
-  return {"localhost", "kafka:9092", "host=h", "debug", "continue", "other", "123.5", "2024-02-29"};
+  return {"localhost", "127.0.0.2", "kafka:9092", "host=h",    "debug",
+          "continue",  "other",     "123.5",      "2024-02-29"};
 }
 
 /// Every option takes another value than its default, and only the member that prints it changes.
