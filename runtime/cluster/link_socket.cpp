@@ -207,7 +207,8 @@ link_socket::progress link_socket::read_some(char* to, std::size_t size) {
   if (tls_ != nullptr) {
     std::size_t bytes = 0;
     ERR_clear_error();
-    return tls_progress(SSL_read_ex(tls_, to, size, &bytes), bytes);
+    const int result = SSL_read_ex(tls_, to, size, &bytes);
+    return tls_progress(result, bytes);
   }
   const auto n = ::recv(fd_, to, size, 0);
   if (n > 0) return {static_cast<std::size_t>(n), 0};
@@ -221,7 +222,8 @@ link_socket::progress link_socket::write_some(const char* from, std::size_t size
   if (tls_ != nullptr) {
     std::size_t bytes = 0;
     ERR_clear_error();
-    return tls_progress(SSL_write_ex(tls_, from, size, &bytes), bytes);
+    const int result = SSL_write_ex(tls_, from, size, &bytes);
+    return tls_progress(result, bytes);
   }
   const auto n = ::send(fd_, from, size, MSG_NOSIGNAL);
   if (n > 0) return {static_cast<std::size_t>(n), 0};

@@ -13,6 +13,12 @@
 
 namespace troupe::test {
 
+/// Another kind of life than from now on for an hour: expired, not yet begun.
+struct certificate_life {
+  std::chrono::seconds from{0};
+  std::chrono::seconds valid{3600};
+};
+
 /// A folder with an authority and what it issues, made by the project's own code; goes with the
 /// test.
 class certificate_files {
@@ -29,20 +35,16 @@ class certificate_files {
   certificate_files(const certificate_files&) = delete;
   certificate_files& operator=(const certificate_files&) = delete;
 
-  /// Another kind of life than from now on for an hour: expired, not yet begun.
-  struct life {
-    std::chrono::seconds from{0};
-    std::chrono::seconds valid{3600};
-  };
-  security::credential_files issue(security::role as, const std::string& name, life l) const {
+  security::credential_files issue(security::role as, const std::string& name,
+                                   certificate_life l) const {
     const auto pair = security::issue(authority_, {{cluster_, as, name}, l.valid, {}, l.from});
     return {path("ca.crt"), write(name + ".crt", pair.certificate, 0644),
             write(name + ".key", pair.key, 0600)};
   }
-  security::credential_files node(const std::string& id, life l = {}) const {
+  security::credential_files node(const std::string& id, certificate_life l = {}) const {
     return issue(security::role::node, id, l);
   }
-  security::credential_files person(const std::string& name, life l = {}) const {
+  security::credential_files person(const std::string& name, certificate_life l = {}) const {
     return issue(security::role::operator_, name, l);
   }
   const std::string& cluster() const { return cluster_; }

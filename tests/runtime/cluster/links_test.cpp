@@ -1,5 +1,6 @@
 #include "runtime/cluster/links.hpp"
 
+#include "runtime/cluster/frame_filter.hpp"
 #include "tests/runtime/cluster/link_ends.hpp"
 
 namespace troupe::cluster {

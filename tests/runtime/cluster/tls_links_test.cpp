@@ -15,7 +15,7 @@ struct secured {
   door d{self_of("here", role::node, "node-1", &of_node)};
   caller c;
 
-  link_self node(const std::string& id, certificate_files::life life = {}) const {
+  link_self node(const std::string& id, certificate_life life = {}) const {
     const auto f = files.node(id, life);
     return self_of("here", role::node, id, &f);
   }
