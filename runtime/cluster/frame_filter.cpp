@@ -27,6 +27,8 @@ Number big_endian(std::string_view bytes) {
 
 }  // namespace
 
+constexpr std::uint8_t by_name = 1;  // A flag: for an actor of CAF's own.
+
 struct frame_filter::header {
   std::uint8_t operation;
   std::uint8_t flags;
@@ -47,8 +49,7 @@ std::string frame_filter::fault_of(const header& h, std::string_view payload) co
   if (rules_.only_to == 0 || h.operation <= client_handshake || h.operation == heartbeat ||
       h.operation == down_message)
     return {};
-  constexpr std::uint8_t by_name = 1;  // To an actor of CAF's own, which may do anything.
-  if (h.operation == routed_message || h.flags & by_name || h.to != rules_.only_to)
+  if (h.operation == routed_message || h.to != rules_.only_to)
     return "an operator may speak to the admin actor only";
   if (h.operation == direct_message && !payload.starts_with(rules_.content))
     return "an operator may send requests only";
@@ -61,19 +62,21 @@ bool frame_filter::judge_head(std::string_view head) {
   const header h(head);
   const auto most = greeted_ ? rules_.bytes_max : handshake_frame_bytes_max;
   const bool large = h.payload > most;
+  // CAF asks every new peer for its spawn server, which does whatever it is told: no answer.
+  const bool unanswered = rules_.only_to != 0 && h.operation == direct_message && h.flags & by_name;
   const auto needed = rules_.only_to == 0 || h.operation != direct_message || large
                           ? 0
                           : std::min<std::size_t>(rules_.content.size(), h.payload);
   if (head.size() < header_size + needed) return false;
-  if (auto fault = fault_of(h, head.substr(header_size, needed)); !fault.empty())
-    return refuse(std::move(fault)), true;
+  const auto fault = unanswered && greeted_ ? "" : fault_of(h, head.substr(header_size, needed));
+  if (!fault.empty()) return refuse(fault), true;
   if (large) {
     auto why =
         "a frame of " + std::to_string(h.payload) + " bytes, the most is " + std::to_string(most);
     if (!rules_.leave_out_large) return refuse(std::move(why)), true;
     left_out_ = std::move(why);
   }
-  dropping_ = large;
+  dropping_ = large || unanswered;
   greeted_ = true;
   open_ = header_size + h.payload;
   return true;

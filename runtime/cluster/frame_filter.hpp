@@ -19,7 +19,8 @@ struct frame_rules {
   std::uint32_t bytes_max = frame_bytes_max;
   /// A frame that is too large is left out; else it ends the link.
   bool leave_out_large = false;
-  /// Only messages to this actor, and only those whose content begins with `content`. 0: all.
+  /// Only messages to this actor, and only those whose content begins with `content`. 0: all. Those
+  /// to actors of CAF's own, by name, are left out.
   std::uint64_t only_to = 0;
   std::string content;
 };

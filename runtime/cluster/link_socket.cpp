@@ -239,6 +239,13 @@ void link_socket::close() {
   ::shutdown(fd_, SHUT_WR);
 }
 
+void link_socket::close_gently(deadline until) {
+  close();
+  std::array<char, 4096> unread{};
+  while (wait_for(fd_, POLLIN, until) && ::recv(fd_, unread.data(), unread.size(), 0) > 0) {
+  }
+}
+
 int listen_on(const std::string& host, std::uint16_t port) {
   const auto address = address_of(host, port);
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -61,6 +61,9 @@ class link_socket {
   progress write_some(const char* from, std::size_t size);
   /// Says goodbye as far as that is possible at once.
   void close();
+  /// Says goodbye and waits until the peer has, too: closing with unread input would destroy the
+  /// last answer on its way.
+  void close_gently(deadline until);
 
  private:
   std::string failure_of_tls(int result) const;

@@ -128,13 +128,14 @@ void link_listener::welcome(link_socket& link) {
   const auto until = std::chrono::steady_clock::now() + greeting_limit;
   const auto refuse = [&](const std::string& why) {
     send_hello(link, {door_.self.who, door_.self.life, {}, {}, why}, until);
+    link.close_gently(until);
     throw link_error(why);
   };
   const auto first = link.peek(until);
   if (!first) throw link_error("no hello in time");
   const bool tls = *first == first_byte_of_tls;
   if (tls && !door_.self.credentials)
-    throw link_error("it speaks TLS, which is off here: see security in the node's config");
+    refuse("it speaks TLS, which is off here: see security in the node's config");
   if (!tls && door_.self.credentials)
     refuse("this node speaks TLS only: set security.certificate_file in the config of the other");
   if (tls) link.secure(door_.self.credentials->context(), true, until);

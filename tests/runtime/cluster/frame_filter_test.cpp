@@ -113,7 +113,6 @@ TEST_CASE("an operator sends requests to the admin actor, and nothing else") {
   CHECK(run_in_pieces(of_operator, good).passed == good);
   const auto to_others = "an operator may speak to the admin actor only";
   CHECK(run_in_pieces(of_operator, greeting() + whole(2, "words", 43)).refusal == to_others);
-  CHECK(run_in_pieces(of_operator, greeting() + whole(2, "words", 42, 1)).refusal == to_others);
   CHECK(run_in_pieces(of_operator, greeting() + whole(3, "words", 42)).refusal == to_others);
   CHECK(run_in_pieces(of_operator, greeting() + whole(4, "", 43)).refusal == to_others);
   const auto else_than_requests = "an operator may send requests only";
@@ -122,6 +121,19 @@ TEST_CASE("an operator sends requests to the admin actor, and nothing else") {
     CHECK(o.refusal == else_than_requests);
     CHECK(o.passed == greeting());
   }
+}
+
+TEST_CASE("an operator's messages to actors of CAF's own go nowhere") {
+  const auto request = whole(2, "words", 42);
+  const auto o = run_in_pieces(
+      of_operator, greeting() + whole(2, "spawn something", 42, 1) + request + whole(2, "", 0, 1));
+  CHECK(o.passed == greeting() + request);
+  CHECK(o.refusal == "");
+  CHECK(run_in_pieces(of_operator, whole(2, "words", 42, 1)).refusal ==
+        "a message before the handshake");
+  CHECK(run_in_pieces(of_operator, greeting() + frame(2, 1001, "", 42, 1)).refusal != "");
+  const auto by_node = greeting() + whole(2, "spawn something", 0, 1);
+  CHECK(run_in_pieces({}, by_node).passed == by_node);
 }
 
 TEST_CASE("random bytes never pass more than the rules say, nor are they kept") {
