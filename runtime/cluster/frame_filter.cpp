@@ -50,10 +50,19 @@ std::string frame_filter::fault_of(const header& h, std::string_view payload) co
       h.operation == down_message)
     return {};
   if (h.operation == routed_message || h.to != rules_.only_to)
-    return "an operator may speak to the admin actor only";
+    return "an operator may speak to the admin actor only (frame " + std::to_string(h.operation) +
+           " to actor " + std::to_string(h.to) + ')';
   if (h.operation == direct_message && !payload.starts_with(rules_.content))
     return "an operator may send requests only";
   return {};
+}
+
+/// CAF asks every new peer for its spawn server, by name, and watches whoever has written to it.
+/// From an operator neither has a purpose, and the former does whatever it is told.
+bool frame_filter::is_of_no_use(const header& h) const {
+  if (rules_.only_to == 0) return false;
+  return (h.operation == direct_message && h.flags & by_name) ||
+         (h.operation == monitor_message && h.to != rules_.only_to);
 }
 
 /// Judges the frame that begins here; false when more of it must be seen first.
@@ -62,8 +71,7 @@ bool frame_filter::judge_head(std::string_view head) {
   const header h(head);
   const auto most = greeted_ ? rules_.bytes_max : handshake_frame_bytes_max;
   const bool large = h.payload > most;
-  // CAF asks every new peer for its spawn server, which does whatever it is told: no answer.
-  const bool unanswered = rules_.only_to != 0 && h.operation == direct_message && h.flags & by_name;
+  const bool unanswered = is_of_no_use(h);
   const auto needed = rules_.only_to == 0 || h.operation != direct_message || large
                           ? 0
                           : std::min<std::size_t>(rules_.content.size(), h.payload);

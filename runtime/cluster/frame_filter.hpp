@@ -19,8 +19,8 @@ struct frame_rules {
   std::uint32_t bytes_max = frame_bytes_max;
   /// A frame that is too large is left out; else it ends the link.
   bool leave_out_large = false;
-  /// Only messages to this actor, and only those whose content begins with `content`. 0: all. Those
-  /// to actors of CAF's own, by name, are left out.
+  /// Only messages to this actor, and only those whose content begins with `content`. 0: all. What
+  /// CAF sends every peer of its own accord is left out.
   std::uint64_t only_to = 0;
   std::string content;
 };
@@ -54,6 +54,7 @@ class frame_filter {
   struct header;
   void refuse(std::string why) { refusal_ = std::move(why); }
   std::string fault_of(const header& h, std::string_view payload) const;
+  bool is_of_no_use(const header& h) const;
   bool judge_head(std::string_view head);
 
   const frame_rules rules_;
