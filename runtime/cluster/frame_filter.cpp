@@ -46,23 +46,19 @@ struct frame_filter::header {
 std::string frame_filter::fault_of(const header& h, std::string_view payload) const {
   if (h.operation > heartbeat) return "no frame of CAF";
   if (!greeted_ && h.operation > client_handshake) return "a message before the handshake";
-  if (rules_.only_to == 0 || h.operation <= client_handshake || h.operation == heartbeat ||
-      h.operation == down_message)
-    return {};
-  if (h.operation == routed_message || h.to != rules_.only_to)
-    return "an operator may speak to the admin actor only (frame " + std::to_string(h.operation) +
-           " to actor " + std::to_string(h.to) + ')';
+  if (rules_.only_to == 0) return {};
+  if (h.operation == routed_message) return "an operator may speak to this node only";
   if (h.operation == direct_message && !payload.starts_with(rules_.content))
     return "an operator may send requests only";
   return {};
 }
 
-/// CAF asks every new peer for its spawn server, by name, and watches whoever has written to it.
-/// From an operator neither has a purpose, and the former does whatever it is told.
+/// From an operator to anybody else: CAF asks every new peer for its spawn server, answers the same
+/// question, and watches whoever has written to it. Nothing of it has a purpose here.
 bool frame_filter::is_of_no_use(const header& h) const {
   if (rules_.only_to == 0) return false;
-  return (h.operation == direct_message && h.flags & by_name) ||
-         (h.operation == monitor_message && h.to != rules_.only_to);
+  if (h.operation == direct_message) return (h.flags & by_name) != 0 || h.to != rules_.only_to;
+  return h.operation == monitor_message && h.to != rules_.only_to;
 }
 
 /// Judges the frame that begins here; false when more of it must be seen first.

@@ -19,8 +19,8 @@ struct frame_rules {
   std::uint32_t bytes_max = frame_bytes_max;
   /// A frame that is too large is left out; else it ends the link.
   bool leave_out_large = false;
-  /// Only messages to this actor, and only those whose content begins with `content`. 0: all. What
-  /// CAF sends every peer of its own accord is left out.
+  /// Only messages to this actor pass, and only if their content begins with `content`; those to
+  /// others are left out. 0: all.
   std::uint64_t only_to = 0;
   std::string content;
 };

@@ -138,7 +138,12 @@ void link_listener::welcome(link_socket& link) {
     refuse("it speaks TLS, which is off here: see security in the node's config");
   if (!tls && door_.self.credentials)
     refuse("this node speaks TLS only: set security.certificate_file in the config of the other");
-  if (tls) link.secure(door_.self.credentials->context(), true, until);
+  if (tls) try {
+      link.secure(door_.self.credentials->context(), true, until);
+    } catch (const link_error&) {
+      link.close_gently(until);  // TLS has told the peer why.
+      throw;
+    }
   hello from;
   try {
     from = read_hello(link, until);
