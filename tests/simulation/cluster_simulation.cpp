@@ -18,13 +18,15 @@ constexpr auto faults_last = 30'000ms;
 constexpr auto settled_within = 60'000ms;
 constexpr std::int64_t steps_between_looks = 20;
 
-shard_setup make_setup(std::uint32_t shards, planted bug) {
+shard_setup make_setup(std::uint32_t shards, bool small, planted bug) {
   shard_setup setup;
   setup.things.kinds = {example::savings_kind()};
   setup.things.egress = {std::string(example::balances_topic), std::string(dead_letter_topic)};
   setup.shard_of = [shards](const entity_id& id) {
     return shard_id(static_cast<std::uint32_t>(std::stoul(id.key)) % shards);
   };
+  setup.limits.idle_timeout = 3s;
+  if (small) setup.limits.inbox_max = 2;
   if (bug == planted::never_resent) setup.limits.channel_resend = std::chrono::hours(24);
   return setup;
 }
@@ -37,7 +39,7 @@ world::world(std::uint64_t seed, planted what, bool tracing)
       shards(4 + static_cast<std::uint32_t>(time.below(9))),
       network(time),
       database(time, shards, bug),
-      setup(make_setup(shards, bug)) {
+      setup(make_setup(shards, time.chance(25), bug)) {
   const int count = 3 + static_cast<int>(time.below(3));
   for (int i = 0; i < count; ++i) nodes.push_back(std::make_unique<simulated_node>(*this, i));
 }
@@ -164,7 +166,7 @@ class run {
       if (!disk.timers.empty()) return name + " has a timer that has not fired";
       if (const auto waits = outstanding(shard); !waits.empty()) return name + waits;
     }
-    if (!clients_.answered()) return "a client waits for an answer";
+    if (!clients_.content()) return "a client waits for an answer";
     const auto [least, most] = std::ranges::minmax(load | std::views::values);
     return most - least <= 1 ? "" : "shards are not spread evenly";
   }
@@ -191,10 +193,10 @@ class run {
 
   std::string state() const {
     std::string text;
-    for (const auto& n : world_.nodes) text += "; " + n->text();
+    for (const auto& n : world_.nodes) text += "\n  " + n->text();
     for (std::uint32_t i = 0; i < world_.shards; ++i) {
       const auto& owner = world_.database.owner_of(shard_id(i));
-      text += "; shard " + std::to_string(i) + ": " + owner.assigned + ", incarnation " +
+      text += "\n  shard " + std::to_string(i) + ": " + owner.assigned + ", incarnation " +
               std::to_string(owner.life.value()) + ", epoch " +
               std::to_string(world_.database.disk(shard_id(i)).era.value());
     }

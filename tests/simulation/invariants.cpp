@@ -14,6 +14,10 @@ std::int64_t amount_of(const store::outbox_row& row) {
   return json::parse(row.payload).at("body").at("amount").get<std::int64_t>();
 }
 
+std::int64_t balance_of(const store::outbox_row& record) {
+  return json::parse(record.payload).at("balance").get<std::int64_t>();
+}
+
 invariants::account account_of(const std::string& state) {
   const auto stored = json::parse(state);
   return {stored.at("balance"), stored.at("bonuses")};
@@ -43,17 +47,21 @@ void invariants::open_account(shard_id shard, const entity_id& id) {
 void invariants::before_commit(const store::commit_batch& batch) {
   std::int64_t change = -taken_from_channels(batch);
   check_given_up(batch);
-  for (const auto& row : batch.outbox)
+  for (const auto& row : batch.outbox) {
     if (is_channel(row.target)) {
       change += amount_of(row);
       places_[amount_of(row)] = {batch.shard, row.seq};
+    } else {  // Every change of a balance is told: between two of them within a commit it was so.
+      history_[{"savings", row.key}].push_back({time_.now(), balance_of(row)});
     }
+  }
   for (const auto& row : batch.entities) {
     const auto now = account_of(row.state);
     auto& known = accounts_.at(row.id);
     change += now.balance - known.balance - bonus * (now.bonuses - known.bonuses);
     known = now;
-    history_[row.id].push_back({time_.now(), now.balance});
+    if (history_[row.id].back().balance != now.balance)
+      throw broken("records: " + to_string(row.id) + " does not tell its balance");
   }
   if (change != 0)
     throw broken("money: a commit of " + text(batch.shard) + " changes the sum by " +

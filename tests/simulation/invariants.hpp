@@ -52,7 +52,6 @@ class invariants {
   void at_rest(const std::map<entity_id, account>& expected) const;
 
  private:
-  std::int64_t in_channel(const store::outbox_row& row);
   std::int64_t taken_from_channels(const store::commit_batch& batch) const;
   void check_given_up(const store::commit_batch& batch) const;
 

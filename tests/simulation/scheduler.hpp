@@ -29,7 +29,8 @@ struct broken : std::runtime_error {
 class scheduler {
  public:
   /// `tracing`: keep what `note` is told; costs time.
-  scheduler(std::uint64_t seed, bool tracing) : random_(seed), tracing_(tracing) {}
+  scheduler(std::uint64_t seed, bool tracing)
+      : random_(seed), tracing_(tracing), harshness_(static_cast<int>(below(4))) {}
 
   steady_time now() const { return now_; }
   time_point wall() const { return time_point(duration_cast<std::chrono::microseconds>(since())); }
@@ -54,8 +55,9 @@ class scheduler {
     return ms(least + static_cast<int>(below(static_cast<std::uint64_t>(most - least + 1))));
   }
   bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
-  /// As `chance`, but never once faults have ended.
-  bool mishap(int percent) { return faults && chance(percent); }
+  /// As `chance`, but up to three times as likely, as the run has it, and never once faults have
+  /// ended.
+  bool mishap(int percent) { return faults && chance(percent * harshness_); }
   bool faults = true;
 
   /// Adds a line to the trace.
@@ -93,6 +95,7 @@ class scheduler {
 
   std::mt19937_64 random_;
   const bool tracing_;
+  const int harshness_;
   steady_time now_{start};
   std::vector<step> queue_;  // A heap.
   std::int64_t asked_ = 0;

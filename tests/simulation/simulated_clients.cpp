@@ -10,6 +10,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t clients = 8;
+
 /// Whether this is the end of the matter: the request has had its effect, or never will.
 bool is_final(const json& answer) {
   return !answer.contains("error") || answer["error"] == "insufficient_funds";
@@ -18,7 +20,7 @@ bool is_final(const json& answer) {
 }  // namespace
 
 simulated_clients::simulated_clients(world& w, std::uint32_t accounts)
-    : world_(w), accounts_(accounts), clients_(4) {
+    : world_(w), accounts_(accounts), clients_(clients) {
   for (std::uint32_t i = 0; i < accounts; ++i) {
     const entity_id id{"savings", std::to_string(i)};
     world_.database.rules.open_account(world_.setup.shard_of(id), id);
@@ -31,8 +33,9 @@ void simulated_clients::start() {
     world_.time.after(world_.time.between(0, 1000), [this, i] { next(i); });
 }
 
-bool simulated_clients::answered() const {
-  return std::ranges::none_of(clients_, [](const client& c) { return c.current.has_value(); });
+bool simulated_clients::content() const {
+  return seen_at_end_ == accounts_ &&
+         std::ranges::none_of(clients_, [](const client& c) { return c.current.has_value(); });
 }
 
 entity_id simulated_clients::random_account() {
@@ -49,24 +52,27 @@ simulated_clients::order simulated_clients::invent_transfer() {
           "transfer-" + std::to_string(amount)};
 }
 
-simulated_clients::order simulated_clients::invent() {
+std::optional<simulated_clients::order> simulated_clients::invent() {
+  if (!world_.time.faults) {
+    if (seen_at_end_ == accounts_) return std::nullopt;
+    return order{{"savings", std::to_string(seen_at_end_++)}, {}, {}};
+  }
   const auto kind = world_.time.below(100);
-  if (kind < 10) return {random_account(), message{"show_balance", json::object()}, {}};
-  if (kind < 20) return {random_account(), {}, {}};
+  if (kind < 10) return order{random_account(), message{"show_balance", json::object()}, {}};
+  if (kind < 20) return order{random_account(), {}, {}};
   if (kind < 27 && !done_.empty()) return done_[world_.time.below(done_.size())];
   if (const auto id = random_account(); kind < 32 && promised_.insert(id).second)
-    return {id,
-            message{"promise_bonus",
-                    {{"amount", invariants::bonus},
-                     {"delay_ms", world_.time.between(0, 5000).count()}}},
-            "bonus-" + id.key};
+    return order{id,
+                 message{"promise_bonus",
+                         {{"amount", invariants::bonus},
+                          {"delay_ms", world_.time.between(0, 5000).count()}}},
+                 "bonus-" + id.key};
   return invent_transfer();
 }
 
 void simulated_clients::next(std::size_t number) {
-  if (!world_.time.faults) return;
   clients_[number].current = invent();
-  ask(number);
+  if (clients_[number].current) ask(number);
 }
 
 /// Mostly the owner; often enough somebody who may only think so.
@@ -119,7 +125,7 @@ void simulated_clients::accept(std::size_t number, std::int64_t attempt, const j
   const auto done = std::move(*c.current);
   c.current.reset();
   if (!done.id.empty()) book(done, answer);
-  world_.time.after(world_.time.between(10, 300), [this, number] { next(number); });
+  world_.time.after(world_.time.between(10, 150), [this, number] { next(number); });
 }
 
 void simulated_clients::book(const order& done, const json& answer) {

@@ -19,8 +19,8 @@ class simulated_clients {
   simulated_clients(world& w, std::uint32_t accounts);
 
   void start();
-  /// Nobody waits for an answer.
-  bool answered() const;
+  /// Everybody has been answered; and since faults ended, has seen all accounts once more.
+  bool content() const;
   /// What the accounts must hold by the answers that were given.
   const std::map<entity_id, invariants::account>& expected() const { return expected_; }
   std::int64_t orders() const { return orders_; }
@@ -35,7 +35,7 @@ class simulated_clients {
     std::optional<order> current;
     std::int64_t attempt = 0;  // Over all orders.
   };
-  order invent();
+  std::optional<order> invent();
   order invent_transfer();
   void next(std::size_t number);
   void ask(std::size_t number);
@@ -49,6 +49,7 @@ class simulated_clients {
   const std::uint32_t accounts_;
   std::vector<client> clients_;
   std::int64_t orders_ = 0;
+  std::uint32_t seen_at_end_ = 0;  // Accounts.
   std::map<entity_id, invariants::account> expected_;
   std::set<entity_id> promised_;
   std::vector<order> done_;

@@ -31,7 +31,7 @@ void simulated_connection::lose(const waiting& call) {
              arrives ? late ? "is late" : "is carried out" : "is lost");
   if (arrives)
     time_.after(late ? time_.between(5, 3000) : delay(), [self = shared_from_this(), call] {
-      if (self->database_.answers()) call.what([] {});
+      if (self->time_.faults && self->database_.answers()) call.what([] {});
     });
   finish(call, end::unknown, time_.between(5, 300));
 }

@@ -97,7 +97,9 @@ void simulated_shard::take() {
 void simulated_shard::commit(store::commit_batch batch) {
   for (const auto& [source, seq] : batch.channels)
     if (handled_[source] < seq)
-      throw broken("channel: a position is committed ahead of what was handled");
+      throw broken("channel: shard " + std::to_string(shard_.value()) + " commits message " +
+                   std::to_string(seq.value()) + " of shard " + std::to_string(source.value()) +
+                   ", which it has not handled, or too early");
   tamper(batch);
   if (world_.bug == read_unfenced && batch.empty())
     return later(ms(0), [this] { machine_.on_committed(commit_outcome::committed); });
