@@ -57,11 +57,14 @@ enum class sizing : std::uint8_t {
       3,  // So many that one day's standard deviation is `amount` percent of equity.
 };
 
-/// The event of a feed that a decision was made on: an offset of the symbol's partition and the
-/// event's time. Fills come from events behind it, never from it or before it.
+/// The event of a feed that a decision was made on: an offset of the symbol's partition, the
+/// event's time, and the market as it was then, so that a verdict does not depend on when it is
+/// given. Fills come from events behind it, never from it or before it.
 struct decision_point {
   std::int64_t offset = -1;
   time_point time{};
+  fixed last;      // Last trade, or close of the last bar.
+  fixed bid, ask;  // 0: no quote.
   bool operator==(const decision_point&) const = default;
 };
 
