@@ -10,6 +10,11 @@ using namespace troupe::simulation;
 
 namespace {
 
+/// Lost records and the like are no news here.
+struct quiet {
+  quiet() { troupe::log::set_level(troupe::log::level::error); }
+};
+
 std::uint64_t number(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : std::stoull(text);
@@ -17,7 +22,6 @@ std::uint64_t number(const char* name, std::uint64_t otherwise) {
 
 /// The first seed of 1,000 that shows the planted bug, and what it shows.
 std::pair<std::uint64_t, verdict> found_by(planted bug) {
-  troupe::log::set_level(troupe::log::level::error);  // Lost records and the like are no news.
   for (std::uint64_t seed = 1; seed <= 1000; ++seed)
     if (auto result = simulate(seed, bug); !result.failure.empty()) return {seed, result};
   return {0, {}};
@@ -26,8 +30,8 @@ std::pair<std::uint64_t, verdict> found_by(planted bug) {
 }  // namespace
 
 // TROUPE_SIMULATION_SEEDS: how many; TROUPE_SIMULATION_FIRST: from which on.
-TEST_CASE("every promise is kept through faults, and all comes to rest once they end") {
-  troupe::log::set_level(troupe::log::level::error);
+TEST_CASE_FIXTURE(quiet,
+                  "every promise is kept through faults, and all comes to rest once they end") {
   const auto first = number("TROUPE_SIMULATION_FIRST", 1);
   const auto seeds = number("TROUPE_SIMULATION_SEEDS", 500);
   verdict sum;
@@ -51,16 +55,17 @@ TEST_CASE("every promise is kept through faults, and all comes to rest once they
   CHECK(sum.deaths > 0);
 }
 
-TEST_CASE("the same seed gives the same run, with and without a trace") {
+TEST_CASE_FIXTURE(quiet, "the same seed gives the same run") {
   CHECK(simulate(7).fingerprint == simulate(7).fingerprint);
   CHECK(simulate(7).fingerprint != simulate(8).fingerprint);
 }
 
-TEST_CASE("planted bugs are found") {
+TEST_CASE_FIXTURE(quiet, "planted bugs are found, and seen again with the same seed") {
   for (const auto& [bug, name] : planted_bugs) {
     const auto [seed, result] = found_by(bug);
     MESSAGE(std::string(name) << " is found by seed " << seed << ": " << result.failure);
     CHECK(seed != 0);
     CHECK(result.trace.find("FAILED") != std::string::npos);
+    CHECK(simulate(seed, bug).trace == result.trace);
   }
 }

@@ -16,7 +16,6 @@ struct world {
       if (n->runs(life)) return n.get();
     return nullptr;
   }
-  std::uint32_t shard_count() const { return shards; }
 
   scheduler time;
   const planted bug;
