@@ -68,7 +68,7 @@ bool frame_filter::judge_head(std::string_view head) {
   const auto most = greeted_ ? rules_.bytes_max : handshake_frame_bytes_max;
   const bool large = h.payload > most;
   const bool unanswered = is_of_no_use(h);
-  const auto needed = rules_.only_to == 0 || h.operation != direct_message || large
+  const auto needed = rules_.only_to == 0 || h.operation != direct_message || unanswered
                           ? 0
                           : std::min<std::size_t>(rules_.content.size(), h.payload);
   if (head.size() < header_size + needed) return false;
