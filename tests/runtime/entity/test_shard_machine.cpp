@@ -325,6 +325,78 @@ TEST_CASE("showing an entity answers with committed state; an unknown one is ref
   CHECK(!s.disk.entities.contains({"tally", "b"}));
 }
 
+TEST_CASE("while Kafka is away the outbox fills, then clients are refused by name; it goes on") {
+  shard_life s;
+  s.setup.limits.outbox_max = 3;
+  s.begin();
+  s.world->run_all();
+  s.world->kafka_away = true;
+  const auto deposit = [&](std::uint32_t n) {
+    s.machine().on_request({"savings", "x"}, {"deposit", {{"amount", 10}}},
+                           "id-" + std::to_string(n), request_ref(n));
+  };
+  for (std::uint32_t n = 1; n <= 3; ++n) {
+    deposit(n);
+    s.world->run_all();
+    CHECK(s.world->replies.at(n) ==
+          json{{"balance", 10 * n}});  // Committed: it waits in the outbox.
+  }
+  s.machine().on_show({"savings", "x"}, request_ref(100));
+  deposit(4);
+  s.machine().on_channel(elsewhere, sequence(1), {"savings", "x"}, {"credit", {{"amount", 1}}});
+  s.world->run_all();
+  CHECK(s.world->replies.at(4)["error"] == "bridge_unavailable");
+  CHECK(s.world->replies.at(100)["state"]["balance"] == 30);
+  CHECK(s.world->paused);
+  CHECK(s.disk.outbox[topic_target(example::balances_topic)].size() == 3);  // No unit runs.
+  s.world->kafka_away = false;
+  s.world->run_all();
+  deposit(4);
+  s.world->run_all();
+  CHECK(s.world->replies.at(4) == json{{"balance", 41}});
+  CHECK(!s.world->paused);
+  s.settle();
+  CHECK(s.egress(std::string(example::balances_topic)) == counted(5));
+}
+
+TEST_CASE("a client whose request waits when the outbox fills is refused, not left waiting") {
+  shard_life s;
+  s.setup.limits.outbox_max = 1;
+  s.begin();
+  s.world->run_all();
+  s.world->kafka_away = true;
+  s.machine().on_request({"savings", "x"}, {"deposit", {{"amount", 10}}}, "", request_ref(1));
+  s.machine().on_request({"savings", "y"}, {"deposit", {{"amount", 10}}}, "late", request_ref(2));
+  REQUIRE(s.world->store_calls.size() == 2);
+  const auto answer_lookup = s.world->store_calls.back();
+  s.world->store_calls.pop_back();
+  s.world->run_all();
+  CHECK(s.world->replies.at(1) == json{{"balance", 10}});
+  CHECK(s.world->replies.at(2)["error"] == "bridge_unavailable");
+  answer_lookup();
+  s.world->run_all();
+  CHECK(s.state({"savings", "y"}) == json::object());
+}
+
+TEST_CASE("a shard that cannot learn what is out says that it waits for Kafka") {
+  shard_life s;
+  s.begin();
+  s.world->kafka_away = true;
+  s.world->run_all();
+  const auto ask = [&](std::uint32_t n) {
+    s.machine().on_request({"savings", "x"}, {"show_balance", json::object()}, "", request_ref(n));
+    return s.world->replies.at(n)["error"];
+  };
+  CHECK(ask(1) == "shard_unavailable");  // For a moment that is usual.
+  s.clock += 2s;
+  CHECK(ask(2) == "bridge_unavailable");
+  s.world->kafka_away = false;
+  s.world->run_all();
+  s.machine().on_request({"savings", "x"}, {"show_balance", json::object()}, "", request_ref(3));
+  s.world->run_all();
+  CHECK(s.world->replies.at(3) == json{{"balance", 0}});
+}
+
 TEST_CASE("an owner that was replaced without noticing answers nobody") {
   shard_life s;
   s.begin();
