@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "app/cluster_report.hpp"
+#include "app/feed/text_time.hpp"
 
 namespace troupe::app {
 
@@ -60,11 +61,12 @@ caf::result<std::string> admin_actor::on_request(const std::string& text) {
       show(request, to);
     else if (verb == "ask")
       ask(request, to);
-    else if (verb == "move" || verb == "drain" || verb == "undrain")
+    else if (verb == "move" || verb == "drain" || verb == "undrain" || verb == "forget")
       order(request, to);
     else
       fail(to, "unknown_verb",
-           "verbs are status, health, shards, leader, show, ask, move, drain, undrain");
+           "verbs are status, health, shards, leader, show, ask, move, drain, undrain, "
+           "forget");
   } catch (const json::exception& e) {
     fail(to, "malformed_request", e.what());
   }
@@ -158,9 +160,19 @@ void admin_actor::show(const json& request, answer to) {
             if (json::parse(text).value("error", "") == "unknown_entity")
               show_anywhere(request, to);
             else
-              to.deliver(text);
+              to.deliver(with_owner(text));
           },
           [to](caf::error&) mutable { fail(to, "timeout", "the shard did not answer in time"); });
+}
+
+/// What a shard of this node said of an entity, with the owner, and the time in readable form.
+std::string admin_actor::with_owner(const std::string& text) const {
+  auto shown = json::parse(text);
+  if (shown.contains("error")) return text;
+  shown["node"] = environment_.node;
+  shown["committed_at"] = feed::time_text(shown.at("committed_us").get<std::int64_t>());
+  shown.erase("committed_us");
+  return shown.dump();
 }
 
 /// A producer with another partitioner puts a key where its hash does not say: then another shard
@@ -188,12 +200,12 @@ void admin_actor::show_here(const entity_id& id, answer to) {
   for (const auto& host : environment_.router->all())
     if (host) hosts.push_back(host);
   all->open = hosts.size();
-  auto settle = [all, to, id](const std::string* text) mutable {
+  auto settle = [this, all, to, id](const std::string* text) mutable {
     --all->open;
     if (all->found) return;
     all->found = text != nullptr && !json::parse(*text).contains("error");
     if (all->found)
-      to.deliver(*text);
+      to.deliver(with_owner(*text));
     else if (all->open == 0)
       fail(to, "unknown_entity", to_string(id) + " does not exist");
   };
@@ -254,12 +266,10 @@ void admin_actor::leader(answer to) {
 void admin_actor::order(const json& request, answer to) {
   if (!member_) return fail(to, "not_joined", "this node has not joined the cluster yet");
   const auto view = environment_.cluster->read().view;
-  const auto node = request.at("node").get<std::string>();
-  if (std::ranges::find(view.nodes, node, &store::cluster_view::node::id) == view.nodes.end())
-    return fail(to, "unknown_node", node + " is no node of this cluster");
-  if (request.at("verb") == "move" &&
-      request.at("shard").get<std::uint32_t>() >= view.shards.size())
-    return fail(to, "unknown_shard", "shards are 0 to " + std::to_string(view.shards.size() - 1));
+  if (const auto refused = order_refusal(view, request); !refused.is_null()) {
+    to.deliver(refused.dump());
+    return;
+  }
   this->request(member_, environment_.request_timeout, order_atom_v, request.dump())
       .then([to](const std::string& text) mutable { to.deliver(text); },
             [to](caf::error&) mutable {

@@ -105,6 +105,7 @@ class node {
  private:
   /// Ports first: a second node with the same config stops here, before it can disturb the first.
   void listen() {
+    admin_environment_.node = all_.node.id;
     admin_environment_.router = &router_;
     admin_environment_.cluster = &cluster_board_;
     admin_environment_.shard_of = [this](const entity_id& id) { return shard_of(id); };
@@ -210,6 +211,7 @@ class node {
       life_ = nodes_->join(all_.node.id, address, std::string(version), ttl);
     });
     status_.joined(life_);
+    status_.watch_cluster(metrics_, [this] { return cluster_board_.read().view; });
     cluster::lease_keeper::callbacks on;
     on.lost = [this](bool ended) {
       log::error("node", "lease_lost", {{"for_ever", ended}});
