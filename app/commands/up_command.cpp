@@ -24,19 +24,23 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 constexpr int nodes_most = 50;
-constexpr int admin_port_base = 7400, http_port_base = 7480 + 20;
+constexpr int http_ports_above = 100;
 
 struct options {
   std::string cluster = "config/local/cluster.json";
   std::string folder = "var/cluster";
   int nodes = 3;
+  int ports = 7400;
 };
 
 /// A node that `up` has started: its files in the folder.
 class started_node {
  public:
   started_node(const options& o, int number)
-      : number_(number), folder_(fs::absolute(o.folder)), id_("node-" + std::to_string(number)) {}
+      : number_(number),
+        ports_(o.ports),
+        folder_(fs::absolute(o.folder)),
+        id_("node-" + std::to_string(number)) {}
 
   const std::string& id() const { return id_; }
   std::string config() const { return (folder_ / (id_ + ".json")).string(); }
@@ -46,8 +50,8 @@ class started_node {
     fs::create_directories(folder_);
     const json all{{"cluster", fs::absolute(cluster).string()},
                    {"id", id_},
-                   {"admin", {{"port", admin_port_base + number_}}},
-                   {"http", {{"port", http_port_base + number_}}},
+                   {"admin", {{"port", ports_ + number_}}},
+                   {"http", {{"port", ports_ + http_ports_above + number_}}},
                    {"log", {{"file", log()}}}};
     std::ofstream(config()) << all.dump(2) << '\n';
   }
@@ -103,6 +107,7 @@ class started_node {
   fs::path pid_file() const { return folder_ / (id_ + ".pid"); }
 
   int number_;
+  int ports_;
   fs::path folder_;
   std::string id_;
 };
@@ -206,6 +211,11 @@ void add_up_commands(CLI::App& app, int& exit_code) {
       ->capture_default_str()
       ->check(CLI::Range(1, nodes_most));
   start->add_option("-c,--config", o.cluster, "The cluster's file")->capture_default_str();
+  start
+      ->add_option("--ports", o.ports,
+                   "Node N listens on this and N for operators and nodes, 100 above it for HTTP")
+      ->capture_default_str()
+      ->check(CLI::Range(1024, 65'000));
   auto* stop = app.add_subcommand("down", "Stops the nodes that `up` has started");
   for (auto* command : {start, stop})
     command
