@@ -238,6 +238,7 @@ class node {
       if (!problems.empty()) throw store::unavailable_error(problems.front());
     });
     ingress_ = std::make_unique<bridge::kafka_ingress>(bridge_ingress_options(all_, things_));
+    status_.ask_kafka([this] { return ingress_->away_since(); });
     egress_ = std::make_unique<bridge::kafka_egress>(
         bridge_egress_options(all_, [this] { return lease_valid(); }));
     environment_.setup = {things_, limits_of(all_.cluster),
@@ -308,6 +309,7 @@ class node {
       self->send(supervisor_, stop_atom_v);
       self->receive([](const caf::down_msg&) {}, caf::after(10s) >> [] {});
     }
+    status_.ask_kafka({});
     ingress_.reset();
     egress_.reset();
     lease_.reset();  // Before leaving: a renewal after it would look like a death.

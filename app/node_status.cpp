@@ -29,6 +29,11 @@ void node_status::ready_when(std::function<bool()> settled) {
   settled_ = std::move(settled);
 }
 
+void node_status::ask_kafka(std::function<std::optional<steady_time>()> away_since) {
+  const std::lock_guard lock(mutex_);
+  kafka_away_since_ = std::move(away_since);
+}
+
 void node_status::joined(incarnation life) {
   const std::lock_guard lock(mutex_);
   life_ = life;
@@ -142,6 +147,14 @@ health_report node_status::health() const {
   auto report = judge(board_.read(), clock_.now(), clock_.steady(), {});
   const std::lock_guard lock(mutex_);
   report.ready = report.ready && settled_ && settled_();
+  constexpr std::chrono::seconds patience{5};  // A broker that restarts is no trouble.
+  const auto away = kafka_away_since_ ? kafka_away_since_() : std::nullopt;
+  if (away && clock_.steady() - *away > patience) {
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(clock_.steady() - *away);
+    report.problems.push_back("Kafka has been out of reach for " + std::to_string(age.count()) +
+                              " s");
+    report.healthy = false;
+  }
   return report;
 }
 

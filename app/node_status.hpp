@@ -4,6 +4,7 @@
 #include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ class node_status {
   void joined(incarnation life);
   /// Ready only while `settled`, too: the cluster has a leader, and every shard its place.
   void ready_when(std::function<bool()> settled);
+  /// Asked since when Kafka has been away; nothing while it is there. Empty: nobody knows.
+  void ask_kafka(std::function<std::optional<steady_time>()> away_since);
   /// Metrics of what this node knows of its cluster.
   void watch_cluster(metrics::registry& metrics, std::function<store::cluster_view()> view);
   /// `{"node": ..., "shards": {"total", "live", "stopped": [...]}, "ingress": {"records", "rate",
@@ -58,6 +61,7 @@ class node_status {
   mutable std::mutex mutex_;
   incarnation life_;
   std::function<bool()> settled_;
+  std::function<std::optional<steady_time>()> kafka_away_since_;
   std::deque<std::pair<steady_time, std::int64_t>> samples_;  // Applied records, for the rate.
   std::vector<metrics::registry::subscription> watches_;
 };

@@ -62,7 +62,8 @@ int leader(const options& o) {
 
 std::string positions_text(const json& shard) {
   std::string text;
-  for (const auto& [topic, next] : shard.value("positions", json::object()).items())
+  const auto positions = shard.value("positions", json::object());
+  for (const auto& [topic, next] : positions.items())
     text += (text.empty() ? "" : " ") + topic + '@' + next.dump();
   return text.empty() ? "-" : text;
 }

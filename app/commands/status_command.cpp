@@ -1,6 +1,7 @@
 #include <unistd.h>
-#include <iomanip>
 
+#include <algorithm>
+#include <iomanip>
 #include <iostream>
 #include <thread>
 
@@ -77,9 +78,15 @@ void print_status(const json& s) {
   const auto place = [](const json& node) {
     return node.is_null() ? "nobody" : node.get<std::string>();
   };
-  for (const auto& m : s.value("moves", json::array()))
-    line("move") << "shard " << m.at("shard") << " from " << place(m.at("from")) << " to "
-                 << place(m.at("to")) << '\n';
+  constexpr std::size_t moves_shown = 10;
+  const auto moves = s.value("moves", json::array());
+  for (std::size_t i = 0; i < std::min(moves.size(), moves_shown); ++i)
+    line("move") << "shard " << moves[i].at("shard") << " from " << place(moves[i].at("from"))
+                 << " to " << place(moves[i].at("to")) << '\n';
+  if (moves.size() > moves_shown)
+    line("") << "and " << moves.size() - moves_shown << " more; --json has all\n";
+  if (const auto quarantined = s.value("quarantined", 0); quarantined > 0)
+    line("quarantined") << quarantined << " inputs set aside: `troupe quarantine list`\n";
   for (const auto& problem : s.at("problems"))
     line("PROBLEM") << problem.get<std::string>() << '\n';
 }

@@ -97,7 +97,7 @@ void shard_machine::on_saved(slot_id slot, std::uint64_t ticket, std::string sta
   const bool written = closing.written.contains(slot);
   if (written) {
     e.stored = true;
-    e.saved = world_.now();
+    e.saved = world_.now();  // By the time anybody hears of it, it is committed.
   }
   show(slot, state);
   if (written) closing.commit.entities.push_back({e.id, e.kind->schema, std::move(state)});

@@ -151,6 +151,7 @@ class shard_machine {
   /// Why no request is taken at this moment; null if it is.
   nlohmann::json refusal() const;
   void refuse_waiting_clients();
+  nlohmann::json unknown_kind(std::string_view name) const;
   void enqueue(unit u);
   void run_units();
   bool ready_to_run(unit& u);

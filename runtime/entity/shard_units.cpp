@@ -62,11 +62,18 @@ void shard_machine::on_request(entity_id to, message what, std::string request, 
   maybe_commit();
 }
 
+nlohmann::json shard_machine::unknown_kind(std::string_view name) const {
+  std::string detail = "there is no \"" + std::string(name) + "\"; kinds are";
+  for (const auto& kind : setup_.things.kinds)
+    detail += (&kind == setup_.things.kinds.data() ? " " : ", ") + std::string(kind.name);
+  return error_answer("unknown_kind", detail);
+}
+
 void shard_machine::on_show(entity_id of, request_ref from) {
   if (phase_ != phase::live || draining_) return world_.answer(from, refusal());
   if (!is_name(of.key)) return world_.answer(from, error_answer("unknown_entity", "not a key"));
   const auto* kind = find_kind(of.kind);
-  if (kind == nullptr) return world_.answer(from, error_answer("unknown_kind", of.kind));
+  if (kind == nullptr) return world_.answer(from, unknown_kind(of.kind));
   const auto slot = resident(*kind, of);
   load_missing();
   residents_[slot].used = world_.now();
@@ -172,7 +179,8 @@ void shard_machine::step_unit() {
     if (kind == nullptr || kind->log_fed) {
       const std::string reason = kind == nullptr ? "unknown_kind" : "takes_no_messages";
       if (running_->what.from)
-        running_->answer = error_answer(reason, to_string(next.to));
+        running_->answer =
+            kind == nullptr ? unknown_kind(next.to.kind) : error_answer(reason, to_string(next.to));
       else
         dead_letter(running_->what.input.source, running_->what.input.place, to_string(next.to),
                     message_json(next.what), reason, next.to.kind);

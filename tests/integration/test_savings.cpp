@@ -193,7 +193,12 @@ TEST_CASE("while Kafka is away and the outbox is full clients are told so by nam
   CHECK(std::stoi(bank.sql("select count(*) from outbox")) <= outbox_max);
   CHECK(bank.ask_once({{"verb", "show"}, {"entity", "savings/x"}})["state"]["balance"] ==
         10 * (accepted + 1));
+  const auto problems = [&] { return bank.ask_once({{"verb", "health"}}).at("problems").dump(); };
+  wait_until("the alert", std::chrono::seconds(30),
+             [&] { return problems().find("Kafka has been out of reach") != std::string::npos; });
   services("start kafka");
+  wait_until("its end, though no record comes", std::chrono::seconds(60),
+             [&] { return problems() == "[]"; });
   CHECK(bank.ask(deposit(accepted + 1)) == json{{"balance", 10 * (accepted + 2)}});
   CHECK(bank.node().running());
   bank.settle_egress();
