@@ -67,12 +67,10 @@ class cluster_of_three {
     for (auto& node : nodes_) node.start();
     wait_until("three nodes with shards", 120s, [&] {
       const auto s = ask(1, {{"verb", "status"}});
-      return s.value("nodes", json::array()).size() == node_count &&
-             std::ranges::all_of(s.at("nodes"),
-                                 [](const auto& n) {
-                                   return n.at("state") == "live" && n.at("shards").at("live") > 0;
-                                 }) &&
-             settled(s);
+      return settled(s) && s.at("nodes").size() == node_count &&
+             std::ranges::all_of(s.at("nodes"), [](const auto& n) {
+               return n.at("state") == "live" && n.at("shards").at("live") > 0;
+             });
     });
   }
   static bool settled(const json& s) {
