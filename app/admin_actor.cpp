@@ -91,13 +91,22 @@ void admin_actor::ask_others(json request, std::function<void(answers)> then) {
     std::string id = std::to_string(life.value());
     for (const auto& n : known.view.nodes)
       if (n.life == life) id = n.id;
-    const auto settle = [all, id](json it) {
+    const auto settle = [all, id, settled = std::make_shared<bool>(false)](json it) {
+      if (std::exchange(*settled, true)) return;
       all->got[id] = std::move(it);
       if (--all->open == 0) all->then(std::move(all->got));
     };
+    const auto end = if_gone(member, [settle] { settle(nullptr); });
     this->request(member, peers_answer_within, admin_atom_v, request.dump())
-        .then([settle](const std::string& text) { settle(json::parse(text, nullptr, false)); },
-              [settle](caf::error&) { settle(nullptr); });
+        .then(
+            [settle, end](const std::string& text) {
+              end();
+              settle(json::parse(text, nullptr, false));
+            },
+            [settle, end](caf::error&) {
+              end();
+              settle(nullptr);
+            });
   }
 }
 
@@ -108,12 +117,11 @@ bool admin_actor::pass_on(const json& request, shard_id shard, answer to) {
   if (!member || hops >= hops_max) return false;
   auto further = request;
   further["hops"] = hops + 1;
-  monitor(member);
-  const auto at = passed_on_.insert(passed_on_.end(), {member.address(), to});
-  const auto settle = [this, at, member] {
-    passed_on_.erase(at);
-    demonitor(member);
-  };
+  const auto settle = if_gone(member, [to]() mutable {
+    if (to.pending())
+      fail(to, "node_unavailable",
+           "the node that had the shard is gone; others are taking over, try again");
+  });
   this->request(member, environment_.request_timeout, admin_atom_v, further.dump())
       .then(
           [to, settle](const std::string& text) mutable {
@@ -128,12 +136,18 @@ bool admin_actor::pass_on(const json& request, shard_id shard, answer to) {
   return true;
 }
 
-/// What a dead node was asked will never be answered: messages to it vanish.
+std::function<void()> admin_actor::if_gone(const caf::actor& member, std::function<void()> then) {
+  monitor(member);
+  const auto at = awaited_.insert(awaited_.end(), {member.address(), std::move(then)});
+  return [this, at, member] {
+    awaited_.erase(at);
+    demonitor(member);
+  };
+}
+
 void admin_actor::on_down(const caf::down_msg& m) {
-  for (auto& p : passed_on_)
-    if (p.member == m.source && p.to.pending())
-      fail(p.to, "node_unavailable",
-           "the node that had the shard is gone; others are taking over, try again");
+  for (const auto& a : awaited_)
+    if (a.member == m.source) a.gone();
 }
 
 void admin_actor::fail_without_host(shard_id shard, answer to) {

@@ -61,18 +61,21 @@ class admin_actor final : public caf::event_based_actor {
   /// Passes a request on to the node that has a shard; false if nobody is known to.
   bool pass_on(const nlohmann::json& request, shard_id shard, answer to);
   void ask_others(nlohmann::json request, std::function<void(answers)> then);
+  /// What a dead node was asked will never be answered, since messages to it vanish: then `then` is
+  /// called at once. Returns what ends this; to be called once.
+  std::function<void()> if_gone(const caf::actor& member, std::function<void()> then);
   void on_down(const caf::down_msg& m);
   void fail_without_host(shard_id shard, answer to);
   static void fail(answer to, std::string_view error, std::string_view detail);
 
   /// A request that another node is to answer.
-  struct passed_on {
+  struct awaited {
     caf::actor_addr member;
-    answer to;
+    std::function<void()> gone;
   };
 
   const admin_environment& environment_;
-  std::list<passed_on> passed_on_;
+  std::list<awaited> awaited_;
   caf::actor member_;  // Null until the node has joined.
 };
 

@@ -38,7 +38,9 @@ std::string state_of(const store::cluster_view::node& n, const json& said) {
 /// What is wrong with the cluster as a whole; each node knows its own troubles.
 void add_problems(const store::cluster_view& view, json& all) {
   auto& problems = all["problems"];
-  if (all.at("leader").is_null()) problems.push_back("no node leads");
+  if (all.at("leader").is_null())
+    problems.push_back(
+        "no node leads: usual for some seconds, else PostgreSQL is away or no node can reach it");
   for (const auto& n : all.at("nodes")) {
     const auto id = n.at("id").get<std::string>();
     if (n.at("state") == "down")

@@ -89,15 +89,14 @@ class started_node {
     std::ofstream(pid_file()) << pid << '\n';
   }
 
-  bool ready() const {
-    settings s;
+  /// What it says of its health; null if it does not answer.
+  json health() const {
     const auto all = load_settings(config());
     if (!all) throw std::runtime_error(config() + " cannot be used");
     try {
-      const auto answer = client(*all).ask({{"verb", "health"}});
-      return answer.value("ready", false);
+      return client(*all).ask({{"verb", "health"}});
     } catch (const client_error&) {
-      return false;
+      return nullptr;
     }
   }
 
@@ -125,15 +124,27 @@ std::string last_line(const std::string& file) {
   return last;
 }
 
+bool ready(const json& health) {
+  return health.is_object() && health.value("ready", false);
+}
+
+/// The first problem that a node tells, to go before other words.
+std::string trouble(const json& health) {
+  const auto problems =
+      health.is_object() ? health.value("problems", json::array()) : json::array();
+  return problems.empty() ? "" : problems.front().get<std::string>() + "; ";
+}
+
 void wait_until_ready(const std::vector<started_node>& nodes) {
   const auto until = std::chrono::steady_clock::now() + 90s;
   for (const auto& node : nodes) {
-    while (!node.ready()) {
+    for (json said; !ready(said = node.health());) {
       if (node.pid() == 0)
         throw std::runtime_error(node.id() + " ended: " + last_line(node.log()) + " (" +
                                  node.log() + ")");
       if (std::chrono::steady_clock::now() > until)
-        throw std::runtime_error(node.id() + " is not ready after 90 s: see " + node.log());
+        throw std::runtime_error(node.id() + " is not ready after 90 s: " + trouble(said) + "see " +
+                                 node.log());
       std::this_thread::sleep_for(50ms);
     }
     std::cout << node.id() << " is ready: " << node.config() << std::endl;
