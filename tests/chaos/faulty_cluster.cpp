@@ -26,11 +26,11 @@ std::string account(std::uint64_t n) {
 }  // namespace
 
 const market_outcome& undisturbed(const market_run::records& records) {
-  static std::map<std::pair<int, int>, market_outcome> made;
-  const std::pair key{records.symbols, records.each};
+  static std::map<std::tuple<int, int, unsigned>, market_outcome> made;
+  const std::tuple key{records.symbols, records.each, records.shards};
   auto it = made.find(key);
   if (it == made.end()) {
-    market_run run({records.symbols, records.each, 1, false}, {MIXED_NODE});
+    market_run run({records.symbols, records.each, 1, records.shards}, {MIXED_NODE});
     it = made.emplace(key, run.play([](double) {}, 240s)).first;
   }
   return it->second;
@@ -57,7 +57,7 @@ void faulty_cluster::check(const std::function<void(double)>& fault) {
 }
 
 void faulty_cluster::check_outcome(const market_outcome& outcome, int each) const {
-  const auto& expected = undisturbed({records_.symbols, each});
+  const auto& expected = undisturbed({records_.symbols, each, 1, records_.shards});
   for (const auto& [view, rows] : expected.tables) {
     CAPTURE(view);
     CHECK((outcome.tables.at(view) == rows));

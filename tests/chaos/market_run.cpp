@@ -51,7 +51,7 @@ market_run::market_run(records what, std::vector<std::string> program)
                                 : std::nullopt),
       folder_(
           R"("market": {"periods": ["1s", "1m", "5m"]}, "entities": {"restarts_per_minute_max": 1000})",
-          what.nodes > 3 ? 15 : 8, what.nodes, network_ ? &*network_ : nullptr) {
+          what.shards, what.nodes, network_ ? &*network_ : nullptr) {
   for (int n = 1; n <= what.nodes; ++n) {
     auto command = command_of(program, folder_, n);
     nodes_.emplace_back(network_ ? network_->command(n, std::move(command)) : std::move(command));

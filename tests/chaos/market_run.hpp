@@ -32,6 +32,7 @@ class market_run {
     int symbols = 12;
     int each = 4000;  // Trades and quotes of a symbol.
     int nodes = 1;
+    unsigned shards = 8;
     bool own_network = false;  // See `node_network`.
   };
   /// `program`: the node and its arguments; `--config FILE` is added. Nothing: the program under

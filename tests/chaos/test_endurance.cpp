@@ -50,7 +50,7 @@ class steady_load {
 
  private:
   void send_all() {
-    constexpr int step = 15;
+    constexpr int step = 30;
     constexpr auto pace = 200ms;
     try {
       for (auto due = steady::now(); !stop_; due += pace) {
@@ -148,6 +148,9 @@ void stop_and_continue(faulty_cluster& cluster) {
   cluster.run.node(victim).signal(SIGSTOP);
   death.wait();
   if (cluster.random() % 2 == 0) cluster.wait_for_heirs(victim);
+  if (cluster.random() % 2 == 0)  // Else it wakes up in the belief that its lease is still good.
+    wait_until("the end of its lease", 60s,
+               [&] { return cluster.row_of(victim, "alive_until < now()") == "t"; });
   cluster.run.node(victim).signal(SIGCONT);
 }
 
@@ -213,7 +216,7 @@ std::size_t fault_count(std::size_t usual) {
 }  // namespace
 
 TEST_CASE("faults of all kinds, one after another, on five nodes under a load that never stops") {
-  faulty_cluster cluster(77, {12, 0, 5, node_network::possible()});
+  faulty_cluster cluster(77, {12, 0, 5, 15, node_network::possible()});
   cluster.run.start();
   egress_audit audit(cluster);
   steady_load load(cluster);

@@ -6,7 +6,7 @@ using namespace troupe::test;
 
 namespace {
 
-constexpr market_run::records amount{12, 4000, 5};
+constexpr market_run::records amount{12, 4000, 5, 15};
 
 bool at_quarter(double part) {
   return part == 0.25 || part == 0.5 || part == 0.75;

@@ -8,7 +8,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr market_run::records amount{12, 4000, 3, true};
+constexpr market_run::records amount{12, 4000, 3, 8, true};
 
 using cut = void (node_network::*)(int);
 
