@@ -140,12 +140,22 @@ void faulty_cluster::death_watch::wait() const {
 void faulty_cluster::settle() {
   const auto nodes = std::to_string(run.nodes());
   const auto least = std::to_string(run.folder().shards() / static_cast<unsigned>(run.nodes()));
-  wait_until("a settled cluster", 60s, [&] {
-    return sql("select count(*) = " + nodes + " and min(c) >= " + least +
-               " from (select count(*) c from shard s join node n on n.incarnation = "
-               "s.incarnation and n.state = 'live' where s.owner = s.assigned group by s.owner) "
-               "x") == "t";
-  });
+  try {
+    wait_until("a settled cluster", 60s, [&] {
+      return sql("select count(*) = " + nodes + " and min(c) >= " + least +
+                 " from (select count(*) c from shard s join node n on n.incarnation = "
+                 "s.incarnation and n.state = 'live' where s.owner = s.assigned group by s.owner) "
+                 "x") == "t";
+    });
+  } catch (const std::runtime_error& e) {
+    throw std::runtime_error(
+        e.what() + (" (logs in " + run.folder().path() + ")\n") +
+        sql("select string_agg(concat_ws(' ', id, incarnation, state, draining, alive_until), "
+            "E'\\n' order by id) from node") +
+        "\nleader " + sql("select concat_ws(' ', incarnation, until, version) from leader") + '\n' +
+        sql("select string_agg(concat_ws(' ', 'shard', id, owner, assigned, incarnation, epoch), "
+            "E'\\n' order by id) from shard"));
+  }
 }
 
 }  // namespace troupe::test

@@ -228,14 +228,15 @@ TEST_CASE("faults of all kinds, one after another, on five nodes under a load th
     if (i % faults.size() == 0) std::ranges::shuffle(faults, cluster.random);
     const auto& now = faults[i % faults.size()];
     CAPTURE(i);
-    CAPTURE(now.name);
+    const std::string name = now.name;
+    CAPTURE(name);
     if (cluster.random() % 2 == 0) cluster.settle();  // Else into the moves that the last has left.
     const auto begin = steady::now();
     now.happen(cluster);
     const auto over = steady::now();
     cluster.settle();
     load.pause();
-    wait_until("everything committed and delivered after " + std::string(now.name), recovery_max,
+    wait_until("everything committed and delivered after " + name, recovery_max,
                [&] { return cluster.settled(); });
     const auto recovered = seconds_since(over);
     slowest = std::max(slowest, recovered);
