@@ -90,3 +90,37 @@ TEST_CASE("PostgreSQL, then Kafka, killed and restarted under three nodes") {
     }
   });
 }
+
+TEST_CASE("while PostgreSQL is away no node takes in more than it may hold") {
+  constexpr std::int64_t growth_max = 128 << 20;
+  faulty_cluster cluster(7, {12, 0, 3});
+  cluster.run.start();
+  int each = 0;
+  const auto send = [&](int count) {
+    cluster.run.send(each, each + count);
+    each += count;
+    cluster.transfer(50);
+  };
+  const auto most = [&] {
+    std::int64_t bytes = 0;
+    for (int n = 1; n <= cluster.run.nodes(); ++n)
+      bytes = std::max(bytes, cluster.run.node(n).memory());
+    return bytes;
+  };
+  for (int i = 0; i < 4; ++i) send(500);
+  wait_until("a beginning", 60s, [&] { return cluster.settled(); });
+  const auto before = most();
+  services("kill postgres");
+  std::int64_t during = 0;
+  while (each < 20'000) {  // Much more than is in flight at any time.
+    send(500);
+    during = std::max(during, most());
+  }
+  services("start postgres");
+  wait_until("everything committed and delivered", 120s, [&] { return cluster.settled(); });
+  MESSAGE("MiB of the largest node: ", before >> 20, " before, ", during >> 20, " without, ",
+          most() >> 20, " after");
+  CHECK(during - before < growth_max);
+  cluster.check_outcome(cluster.run.collect(), each);
+  cluster.check_money();
+}

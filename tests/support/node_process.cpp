@@ -175,6 +175,13 @@ void node_process::kill() {
   pid_ = -1;
 }
 
+std::int64_t node_process::memory() const {
+  std::ifstream statm("/proc/" + std::to_string(pid_) + "/statm");
+  std::int64_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
 int node_process::stop() {
   if (pid_ <= 0) return -1;
   ::kill(pid_, SIGTERM);

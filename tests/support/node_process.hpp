@@ -72,6 +72,8 @@ class node_process {
   void kill();
   void signal(int number) const;
   pid_t pid() const { return pid_; }
+  /// Resident, bytes.
+  std::int64_t memory() const;
   /// SIGTERM; returns the exit code.
   int stop();
 
