@@ -42,8 +42,12 @@ series strike_all(cluster_under_load& cluster, const char* name, fault how, int 
     cluster.bring_back(n, how);
     all.undisturbed.push_back(cluster.longest_wait_undisturbed(
         std::chrono::milliseconds(static_cast<std::int64_t>(f.total))));
-    std::fprintf(stderr, "%s node-%d: %.0f ms; others waited %.0f ms, undisturbed %.0f ms\n", name,
-                 n, f.total, f.longest_wait, all.undisturbed.back());
+    const auto p = f.parts.value_or(phases{});
+    std::fprintf(stderr,
+                 "%s node-%d: %.0f ms (detect %.0f, declare %.0f, load %.0f, open %.0f, apply "
+                 "%.0f); others waited %.0f ms, undisturbed %.0f ms\n",
+                 name, n, f.total, p.detect, p.declare, p.load, p.open, p.apply, f.longest_wait,
+                 all.undisturbed.back());
   }
   return all;
 }
