@@ -220,9 +220,8 @@ std::int64_t cluster_under_load::finish() {
 
 std::int64_t cluster_under_load::applied_or_refused() const {
   return std::stoll(folder_.database().run(
-      "select coalesce(sum((select sum(v::int8) from json_each_text(state->'applied') as a(k, "
-      "v))), 0)::int8 + (select coalesce(sum(refused), 0)::int8 from symbols) from entity "
-      "where kind = 'symbol'"));
+      "select coalesce(sum(n), 0) from (select sum(applied) n from symbol_events "
+      "union all select sum(refused) from symbols) x"));
 }
 
 std::unique_ptr<app::client> cluster_under_load::connect(int node) const {
