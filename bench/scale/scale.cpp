@@ -99,7 +99,7 @@ class cluster_of_three {
   void report_memory(const std::string& when) {
     for (std::size_t n = 0; n < nodes_.size(); ++n)
       report("memory_node_" + std::to_string(n + 1) + '_' + when,
-             static_cast<double>(memory_of(nodes_[n].pid())) / (1 << 20), "MiB");
+             static_cast<double>(nodes_[n].memory()) / (1 << 20), "MiB");
   }
   /// kill -9 of the first node: until the others have all shards, and until nothing waits.
   void report_recovery(const std::string& of) {
