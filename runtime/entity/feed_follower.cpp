@@ -355,7 +355,7 @@ feed_state feed_follower::state() const {
     for (const auto& v : views(slot)) {
       ++sum.followed;
       sum.catching_up += v.live ? 0 : 1;
-      sum.lag = std::max(sum.lag, v.lag);
+      sum.lag += v.lag;
     }
   return sum;
 }
