@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "runtime/entity/feed_follower.hpp"
 #include "runtime/entity/feed_source.hpp"
 #include "runtime/entity/feed_wire.hpp"
 #include "tests/runtime/entity/tally.hpp"
@@ -151,4 +152,49 @@ TEST_CASE("a follower that acknowledges nothing is cut off and told so") {
   CHECK(sent < 100'000);
   CHECK(!source.followed());
   CHECK(source.cuts() == 1);
+}
+
+namespace {
+
+struct notebook final : feed_port {
+  void ask_source(shard_id, feed_request what) override { asked.push_back(std::move(what)); }
+  void read_history(shard_id, const std::string&, position from,
+                    std::vector<std::string>) override {
+    read.push_back(from);
+  }
+  std::vector<feed_request> asked;
+  std::vector<position> read;
+};
+
+}  // namespace
+
+TEST_CASE("a follower asks again at once when it was cut off or misses a packet, and else not") {
+  const feed_limits limits;
+  notebook notes;
+  feed_follower follower(shard_id(1), limits, notes, [](const entity_id&) { return shard_id(0); });
+  const auto now = from_micros(1'000'000);
+  const entity_id id{"tally", "a"};
+  follower.begin(epoch(4));
+  follower.set(slot_id(0), {{id, position(10)}});
+  follower.flush(now);
+  REQUIRE(notes.asked.size() == 1);
+  const auto hear = [&](std::uint64_t number, position from, position next, bool cut = false) {
+    const auto& lane = notes.asked.back().lane;
+    feed_packet p{shard_id(0), lane, number, false, cut, {}};
+    if (!cut) p.pieces.push_back({id, from, next, nullptr, nullptr});
+    follower.on_packet(p, now);
+    CHECK(!follower.next());
+    follower.flush(now);
+  };
+  hear(1, position(10), position(10));
+  hear(2, position(10), position(15));
+  CHECK(notes.asked.size() == 1);
+  CHECK(notes.read.empty());
+  hear(4, position(20), position(25));
+  CHECK(notes.asked.size() == 2);
+  CHECK(notes.read == std::vector{position(15)});
+  hear(1, position(25), position(25));
+  CHECK(notes.asked.size() == 2);
+  hear(2, {}, {}, true);
+  CHECK(notes.asked.size() == 3);
 }
