@@ -90,8 +90,9 @@ json moves(const store::cluster_view& view) {
 
 json cluster_status(const store::cluster_view& view, const json& own,
                     const std::map<std::string, json>& others) {
-  constexpr std::array summed{"shards",       "ingress",     "commits",     "units",    "rows",
-                              "dead_letters", "undelivered", "quarantined", "entities", "problems"};
+  constexpr std::array summed{"shards",   "ingress",      "commits",     "units",
+                              "rows",     "dead_letters", "undelivered", "quarantined",
+                              "entities", "problems",     "feeds"};
   constexpr std::array oldest{"oldest_uncommitted_ms", "oldest_undelivered_ms"};
   json all = own;
   for (const auto& [id, said] : others) {

@@ -34,8 +34,8 @@ class node_status {
   /// `{"node": ..., "shards": {"total", "live", "stopped": [...]}, "ingress": {"records", "rate",
   /// "lag", "uncommitted"}, "commits", "units", "rows": {table: n}, "dead_letters", "quarantined",
   /// "undelivered", "oldest_uncommitted_ms", "oldest_undelivered_ms", "problems": [...],
-  /// "entities"}`. Counts are since this process began; rate is records a second over the last
-  /// seconds.
+  /// "entities", "feeds": {"followed", "catching_up", "lag", "missing", "cut_off"}}`. Counts are
+  /// since this process began; rate is records a second over the last seconds.
   nlohmann::json status();
   /// One object for each shard of this node.
   nlohmann::json shards() const;
@@ -47,7 +47,8 @@ class node_status {
     std::int64_t owned = 0, live = 0, applied = 0, lag = 0, uncommitted = 0, commits = 0, units = 0,
                  dead_letters = 0, missing = 0, undelivered = 0, entities = 0, restarts = 0,
                  inbox = 0, quarantined = 0, stopped = 0, oldest_uncommitted_ms = 0,
-                 oldest_undelivered_ms = 0;
+                 oldest_undelivered_ms = 0, followed = 0, catching_up = 0, feed_lag = 0,
+                 feed_missing = 0, feed_cuts = 0;
     std::map<std::string, std::int64_t> rows;
   };
   static totals add_up(const std::vector<status_board::entry>& shards);

@@ -106,6 +106,10 @@ std::optional<shard_image> read_image(pg_connection& db, shard_id shard) {
            [&](const auto& r) {
              image.channels.emplace(shard_id(r[0].template as<std::uint32_t>()),
                                     sequence(number(r[1])));
+           }) &&
+      each(db, "following", "select kind, key from entity where shard = $1::int4 and follows", id,
+           [&](const auto& r) {
+             image.following.push_back({text(r[0]), text(r[1])});
            });
   return complete ? std::optional(std::move(image)) : std::nullopt;
 }
@@ -117,8 +121,11 @@ std::optional<std::vector<entity_row>> read_entities(pg_connection& db, shard_id
   const binary_parameters parameters{binary(shard), text_array<&entity_id::kind>(ids),
                                      text_array<&entity_id::key>(ids)};
   const bool complete = each(db, "entities", entities_sql, parameters, [&](const auto& r) {
-    found.push_back(
-        {{text(r[0]), text(r[1])}, r[2].template as<int>(), text(r[3]), from_micros(number(r[4]))});
+    found.push_back({{text(r[0]), text(r[1])},
+                     r[2].template as<int>(),
+                     text(r[3]),
+                     false,
+                     from_micros(number(r[4]))});
   });
   return complete ? std::optional(std::move(found)) : std::nullopt;
 }

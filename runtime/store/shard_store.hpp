@@ -18,7 +18,8 @@ struct entity_row {
   entity_id id;
   int schema = 1;
   std::string state;
-  time_point saved{};  // When it was committed; only read.
+  bool follows = false;  // Lives even when nobody sends it anything: `shard_image::following`.
+  time_point saved{};    // When it was committed; only read.
 };
 
 /// A message that leaves the shard: to an egress topic (`topic:NAME`) or another shard (`shard:N`).
@@ -106,6 +107,7 @@ struct shard_image {
   std::vector<outbox_row> outbox;             // Not yet acknowledged, by (target, seq).
   std::vector<timer_row> timers;
   std::map<shard_id, sequence> channels;
+  std::vector<entity_id> following;  // Entities that follow others.
 };
 
 struct taken_shard {

@@ -52,6 +52,11 @@ class simulated_shard final : private shard_world,
   void spawn(slot_id slot, const kind_def& kind, const entity_id& id,
              const store::entity_row* row) override;
   void absorb(slot_id, event_batch_ptr, record_batch_ptr) override {}
+  // Feeds have a simulation of their own.
+  void ask_source(shard_id, feed_request) override {}
+  void read_history(shard_id, const std::string&, position, std::vector<std::string>) override {}
+  void send_feed(shard_id, feed_packet) override {}
+  void feed(slot_id, const feed_follower::delivery&) override {}
   void handle(slot_id slot, message what) override;
   void save(slot_id slot, std::uint64_t ticket) override;
   void retire(slot_id slot) override { entities_[slot.value()] = {}; }

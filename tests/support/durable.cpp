@@ -42,10 +42,12 @@ store::commit_outcome durable::apply(const store::commit_batch& batch) {
 
 store::taken_shard durable::take() {
   era = epoch(era.value() + 1);
-  store::taken_shard taken{era, {positions, sequences, {}, {}, channels}};
+  store::taken_shard taken{era, {positions, sequences, {}, {}, channels, {}}};
   for (const auto& [target, lane] : outbox)
     for (const auto& [seq, row] : lane) taken.image.outbox.push_back(row);
   for (const auto& [key, row] : timers) taken.image.timers.push_back(row);
+  for (const auto& [id, row] : entities)
+    if (row.follows) taken.image.following.push_back(id);
   return taken;
 }
 

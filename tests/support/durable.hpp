@@ -22,7 +22,8 @@ struct durable {
   std::vector<store::quarantine_row> quarantined;
   std::vector<std::int64_t> rows;  // First column of every result row.
   std::map<std::string, std::vector<std::string>>
-      in;  // Ingress topic to payloads; the index is the offset.
+      in;                                     // Ingress topic to payloads; the index is the offset.
+  std::map<std::string, position> truncated;  // First offset that the topic still has.
   std::map<std::string, std::vector<std::pair<sequence, std::string>>>
       out;  // Egress topic to (seq, payload).
 
