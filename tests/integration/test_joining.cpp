@@ -108,7 +108,7 @@ TEST_CASE("a node of another cluster is refused by the database and by the links
   const auto turned_away = run_troupe({"status", "--config", operator_of_another});
   CHECK(turned_away.exit_code == 1);
   CHECK(contains(turned_away.output, "refused: this is cluster test"));
-  CHECK(contains(host.log(), "another cluster"));
+  CHECK(contains(host.log(), "this is cluster test, not other"));
   host.check_undisturbed();
 }
 
