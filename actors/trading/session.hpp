@@ -23,10 +23,6 @@ enum class session_phase : std::uint8_t {
   deleted = 4,
 };
 enum class session_command : std::uint8_t { start = 0, pause = 1, resume = 2, stop = 3, del = 4 };
-std::string_view name_of(session_phase p);
-std::string_view name_of(session_command c);  // `delete` for del.
-std::optional<session_phase> parse_session_phase(std::string_view name);
-std::optional<session_command> parse_session_command(std::string_view name);
 
 /// The phase that a command leads to; nothing: not from this one.
 std::optional<session_phase> next_phase(session_phase from, session_command by);
@@ -43,7 +39,6 @@ enum class session_refusal : std::uint8_t {
   unknown_symbol = 5,    // None given, one twice, or one that has no instrument.
   wrong_phase = 6,       // Detail: the phase and what it allows.
 };
-std::string_view name_of(session_refusal r);
 
 struct session_answer {
   session_refusal refusal = session_refusal::none;
@@ -137,6 +132,23 @@ class session {
   session_phase phase_ = session_phase::created;
   std::int64_t last_number_ = 0;
   std::vector<std::unique_ptr<slot>> slots_;
+};
+
+template <>
+struct names_of<session_phase> {
+  static constexpr std::array<std::string_view, 5> list{"created", "running", "paused", "stopped",
+                                                        "deleted"};
+};
+template <>
+struct names_of<session_command> {
+  static constexpr std::array<std::string_view, 5> list{"start", "pause", "resume", "stop",
+                                                        "delete"};
+};
+template <>
+struct names_of<session_refusal> {
+  static constexpr std::array<std::string_view, 7> list{
+      "none",     "bad_name",       "unknown_strategy", "bad_parameter",
+      "bad_size", "unknown_symbol", "wrong_phase"};
 };
 
 }  // namespace troupe::trading

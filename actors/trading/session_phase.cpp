@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "actors/trading/session.hpp"
@@ -7,21 +6,6 @@
 namespace troupe::trading {
 
 namespace {
-
-constexpr std::array<std::string_view, 5> phase_names{"created", "running", "paused", "stopped",
-                                                      "deleted"};
-constexpr std::array<std::string_view, 5> command_names{"start", "pause", "resume", "stop",
-                                                        "delete"};
-constexpr std::array<std::string_view, 7> refusal_names{
-    "none",     "bad_name",       "unknown_strategy", "bad_parameter",
-    "bad_size", "unknown_symbol", "wrong_phase"};
-
-template <class Enum, std::size_t Count>
-std::optional<Enum> parse(const std::array<std::string_view, Count>& names, std::string_view name) {
-  const auto at = std::find(names.begin(), names.end(), name);
-  if (at == names.end()) return std::nullopt;
-  return static_cast<Enum>(at - names.begin());
-}
 
 bool good_name(std::string_view name) {
   constexpr std::size_t most = 64;
@@ -80,22 +64,6 @@ session_answer check_symbols(const session_settings& s) {
 
 }  // namespace
 
-std::string_view name_of(session_phase p) {
-  return phase_names[static_cast<std::size_t>(p)];
-}
-std::string_view name_of(session_command c) {
-  return command_names[static_cast<std::size_t>(c)];
-}
-std::string_view name_of(session_refusal r) {
-  return refusal_names[static_cast<std::size_t>(r)];
-}
-std::optional<session_phase> parse_session_phase(std::string_view name) {
-  return parse<session_phase>(phase_names, name);
-}
-std::optional<session_command> parse_session_command(std::string_view name) {
-  return parse<session_command>(command_names, name);
-}
-
 std::optional<session_phase> next_phase(session_phase from, session_command by) {
   using enum session_phase;
   switch (by) {
@@ -115,9 +83,10 @@ std::optional<session_phase> next_phase(session_phase from, session_command by) 
 
 std::string commands_allowed(session_phase in) {
   std::string names;
-  for (std::size_t i = 0; i < command_names.size(); ++i)
+  constexpr auto& all = names_of<session_command>::list;
+  for (std::size_t i = 0; i < all.size(); ++i)
     if (next_phase(in, static_cast<session_command>(i)))
-      (names += names.empty() ? "" : ", ") += command_names[i];
+      (names += names.empty() ? "" : ", ") += all[i];
   return names.empty() ? "nothing" : names;
 }
 

@@ -186,7 +186,7 @@ std::unique_ptr<session> session::load(std::string_view state, int schema) {
   auto j = json::parse(state, nullptr, false);
   const auto& symbols = list(j, "symbols");
   auto loaded = std::make_unique<session>(settings_of(field(j, "settings"), symbols));
-  const auto phase = parse_session_phase(text(j, "phase"));
+  const auto phase = parse_name<session_phase>(text(j, "phase"));
   if (!phase) damaged("phase is none that there is");
   loaded->phase_ = *phase;
   loaded->last_number_ = integer(j, "last_number");
