@@ -45,6 +45,8 @@ void shard_machine::close_batch() {
   closing.commit.era = era_;
   closing.commit.delivered = outbox_.take_delivered();
   closing.written = closing.content.touched;
+  for (const auto slot : closing.written)
+    if (std::exchange(residents_[slot].changed, false)) std::erase(changed_, slot);
   if (closing.checkpoint) close_checkpoint();
   if (changed_.empty())
     closing_since_ = std::exchange(open_since_, inbox_.empty() ? time_point{} : world_.now());
@@ -81,6 +83,7 @@ void shard_machine::close_checkpoint() {
 void shard_machine::await_save(slot_id slot) {
   if (!closing_->awaited.insert(slot).second) return;
   ++residents_[slot].busy;
+  if (follower_.follows(slot)) closing_->following.insert(slot);
   world_.save(slot, closing_->ticket);
 }
 
@@ -97,7 +100,8 @@ void shard_machine::on_saved(slot_id slot, std::uint64_t ticket, std::string sta
   if (closing.written.contains(slot)) e.stored = true;
   show(slot, state);
   if (closing.written.contains(slot))
-    closing.commit.entities.push_back({e.id, e.kind->schema, std::move(state)});
+    closing.commit.entities.push_back(
+        {e.id, e.kind->schema, std::move(state), closing.following.contains(slot)});
   if (closing.awaited.empty()) send_batch();
 }
 
@@ -112,6 +116,7 @@ void shard_machine::show(slot_id slot, const std::string& state) {
       answer["state"] = nlohmann::json::parse(state);
     else
       answer["error"] = "unknown_entity";
+    if (follower_.follows(slot)) answer["follows"] = feeds_of(slot);
     closing_->content.replies.push_back({it->second, std::move(answer)});
   }
 }
@@ -201,8 +206,7 @@ void shard_machine::release_answers(open_batch& batch) {
   for (const auto& [slot, from] : batch.shows) {
     auto& e = residents_[slot];
     if (e.state != residents::entry::status::ready || e.stored || e.changed || e.busy > 0) continue;
-    world_.retire(slot);
-    residents_.remove(slot);
+    retire(slot);
   }
 }
 
