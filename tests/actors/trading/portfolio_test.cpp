@@ -23,7 +23,7 @@ void trade_now(portfolio& p, side s, std::string_view quantity, std::string_view
   REQUIRE(p.take(filled(id, 1, s, quantity, price, fee), out) == portfolio_refusal::none);
 }
 
-std::string shown(const position& p) {
+std::string shown(const holding& p) {
   return to_string(p.quantity) + " at " + to_string(p.entry_price()) + " cost " +
          to_string(p.cost) + " realised " + to_string(p.realised);
 }
