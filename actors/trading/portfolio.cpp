@@ -24,7 +24,7 @@ money part_of(money whole, std::int64_t share, std::int64_t of) {
   return whole < 0 ? -multiply_divide(-whole, share, of) : multiply_divide(whole, share, of);
 }
 
-void close_part(position& in, std::int64_t quantity, money value) {
+void close_part(holding& in, std::int64_t quantity, money value) {
   const auto held = std::abs(in.quantity.raw());
   const auto released = part_of(in.cost, quantity, held);
   in.realised -= value + released;
@@ -33,7 +33,7 @@ void close_part(position& in, std::int64_t quantity, money value) {
   in.quantity = fixed::from_raw(in.quantity.raw() + towards_zero);
 }
 
-void add_fill(position& in, const fill& f, money value) {
+void add_fill(holding& in, const fill& f, money value) {
   const auto sign = sign_of(f.side);
   auto opening = f.quantity.raw();
   auto opening_value = value;
@@ -98,7 +98,7 @@ decision_point point_of(const fill& f) {
 
 }  // namespace
 
-fixed position::entry_price() const {
+fixed holding::entry_price() const {
   if (quantity.raw() == 0) return {};
   const auto held = std::abs(quantity.raw());
   const auto paid = cost < 0 ? -cost : cost;
@@ -106,7 +106,7 @@ fixed position::entry_price() const {
   return clamp_fixed((twice + 1) / 2);
 }
 
-money position::unrealised(fixed price) const {
+money holding::unrealised(fixed price) const {
   return value_of(quantity, price, rounding::down) - cost;
 }
 

@@ -18,7 +18,7 @@
 namespace troupe::trading {
 
 /// One symbol's holding, netting. All money in units of 1e-8.
-struct position {
+struct holding {
   fixed quantity;      // Signed: short positions are negative.
   money cost = 0;      // What the open quantity cost; negative for a short: what it brought.
   money realised = 0;  // Profit of what has been closed, less all fees.
@@ -30,7 +30,7 @@ struct position {
   fixed entry_price() const;
   /// Its value at a price, less what it cost.
   money unrealised(fixed price) const;
-  bool operator==(const position&) const = default;
+  bool operator==(const holding&) const = default;
 };
 
 struct order {
@@ -133,9 +133,9 @@ class portfolio {
   const portfolio_facts& facts() const { return facts_; }
   money cash() const { return facts_.cash; }
   /// By symbol_index.
-  std::span<const position> positions() const { return positions_; }
+  std::span<const holding> positions() const { return positions_; }
   symbol_index index_of(std::string_view symbol);  // Resolve once; made when new.
-  const position& position_of(symbol_index i) const { return positions_[i.value()]; }
+  const holding& position_of(symbol_index i) const { return positions_[i.value()]; }
   const order* find(std::int64_t number) const;
   /// Open ones and the newest ended ones, by number.
   const std::map<std::int64_t, order>& orders() const { return orders_; }
@@ -176,7 +176,7 @@ class portfolio {
 
   portfolio_settings settings_;
   portfolio_facts facts_;
-  std::vector<position> positions_;
+  std::vector<holding> positions_;
   std::map<std::int64_t, order> orders_;
   std::vector<std::int64_t> open_;  // Ascending.
   std::deque<std::int64_t> ended_;  // Oldest end first.

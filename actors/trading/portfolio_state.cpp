@@ -12,7 +12,7 @@ using nlohmann::json;
 
 constexpr fixed least = fixed::from_raw(-INT64_MAX);
 
-json json_of(const std::string& symbol, const position& p, fixed mark) {
+json json_of(const std::string& symbol, const holding& p, fixed mark) {
   return {{"symbol", symbol},          {"quantity", to_string(p.quantity)},
           {"cost", to_string(p.cost)}, {"realised", to_string(p.realised)},
           {"fees", to_string(p.fees)}, {"bought", to_string(p.bought)},
@@ -65,7 +65,7 @@ class portfolio_loader {
   void read_symbol(const json& one, const std::string& path) {
     field_reader fields(one, path, wrong_);
     std::string symbol;
-    position p;
+    holding p;
     fixed mark;
     fields.name("symbol", symbol)
         .decimal("quantity", p.quantity, least)
