@@ -16,6 +16,7 @@ void add_status_commands(CLI::App& app, int& exit_code);
 void add_cluster_commands(CLI::App& app, int& exit_code);  // After the node command.
 void add_up_commands(CLI::App& app, int& exit_code);
 void add_symbol_command(CLI::App& app, int& exit_code);
+void add_session_command(CLI::App& app, int& exit_code);
 void add_quarantine_command(CLI::App& app, int& exit_code);
 void add_migrate_command(CLI::App& app, int& exit_code);
 void add_feed_command(CLI::App& app, int& exit_code);
