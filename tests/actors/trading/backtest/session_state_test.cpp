@@ -58,7 +58,7 @@ void check_any_break(const session_settings& settings, bool quotes) {
     return std::pair(requests, s->save());
   };
   const auto whole = drive(false), broken = drive(true);
-  CHECK(whole.first.size() > 5);
+  CHECK(whole.first.size() > 3);
   CHECK(whole.first == broken.first);
   CHECK(whole.second == broken.second);
 }
@@ -88,7 +88,7 @@ TEST_CASE("saved and loaded between any two events, a session does the same") {
 
 TEST_CASE("a state that save cannot have written is refused and says why") {
   rig r(settings_for("ema_cross", {{"fast", 3}, {"slow", 6}}));
-  for (int i = 0; i < 10; ++i) r.bar(100 + i);
+  for (int i = 0; i < 6; ++i) r.bar(100 + i);  // The last one decides.
   const auto good = state_of(r.s);
   CHECK(session::load(good.dump(), session_schema)->save() == good.dump());
   CHECK_THROWS_WITH_AS(session::load(good.dump(), 2), "session: schema 2 is not known", bad_state);

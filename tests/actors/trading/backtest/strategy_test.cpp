@@ -90,7 +90,7 @@ TEST_CASE("averages that are equal decide nothing, however their sums were added
   closes.insert(closes.end(), {100.3, 99.9, 100.1});
   closes.insert(closes.end(), 50, 100.1);
   const auto decisions = run("sma_cross", {{"fast", 2}, {"slow", 4}}, closes);
-  CHECK(decisions == std::vector<decided>{{50, side::buy}, {52, side::sell}});
+  CHECK(decisions == std::vector<decided>{{50, side::buy}, {52, side::sell}, {54, side::buy}});
 }
 
 TEST_CASE("strategies on indicators decide by TA-Lib's values") {
