@@ -20,6 +20,7 @@ struct field_fault {
   bool operator==(const field_fault&) const = default;
 };
 using faults = std::vector<field_fault>;
+using troupe::to_string;  // This namespace adds to them.
 /// `limit = "x": must be a decimal above 0`
 std::string to_string(const field_fault& f);
 std::string to_string(const faults& all);
@@ -35,6 +36,8 @@ class field_reader {
   field_reader(const nlohmann::json& object, std::string path, faults& wrong);
 
   field_reader& text(std::string_view name, std::string& to, presence p = presence::required);
+  /// A text that is fit to name an entity.
+  field_reader& name(std::string_view name, std::string& to, presence p = presence::required);
   field_reader& flag(std::string_view name, bool& to, presence p = presence::optional);
   field_reader& whole(std::string_view name, std::int64_t& to, std::int64_t min, std::int64_t max,
                       presence p = presence::required);
@@ -61,6 +64,7 @@ class field_reader {
   void refuse(std::string_view name, std::string allowed);
   std::string path_of(std::string_view name) const;
   const nlohmann::json& object() const { return object_; }
+  faults& wrong() { return wrong_; }
 
  private:
   const std::string* text_of(std::string_view name, presence p);
@@ -75,6 +79,7 @@ class field_reader {
   std::string path_;
   faults& wrong_;
   std::vector<std::string_view> known_;
+  bool usable_ = true;
 };
 
 }  // namespace troupe::trading

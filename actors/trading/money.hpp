@@ -35,10 +35,9 @@ constexpr money value_of(fixed quantity, fixed price, rounding how) {
   return divide(wide{quantity.raw()} * price.raw(), fixed::scale, how);
 }
 
-/// `amount` percent of a price or quantity, rounded down. Requires both >= 0.
-constexpr wide percent_of(wide whole, fixed percent) {
-  return whole / 100 * percent.raw() / fixed::scale +
-         whole % 100 * percent.raw() / (100 * wide{fixed::scale});
+/// So many percent of a price, quantity or amount, rounded down. Requires both >= 0.
+inline wide percent_of(wide whole, fixed percent) {
+  return multiply_divide(whole, percent.raw(), 100 * fixed::scale);
 }
 
 /// The greatest multiple of `step` that is not above `value`. Requires value >= 0, step > 0.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,16 +24,21 @@ struct paper_options {
 
 /// An order at the paper venue.
 struct paper_order {
+  static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+
   venue_order terms;
   std::int64_t fills = 0;
   fixed filled;
-  bool live = false;       // An event has met it: it rests from now on.
+  bool met = false;        // An event has met it: limit orders rest from now on.
   bool triggered = false;  // Stops: the price has been reached.
-  fixed best;              // trailing_stop: best price so far; 0: none yet.
-  fixed ahead;  // queue_position: displayed size that must trade first; -1: not known yet.
-  std::int64_t live_after = 0;    // Microseconds: only later events, unless there is no latency.
-  std::int64_t expires = 0;       // Microseconds: not at or after; greatest value: never.
-  std::int64_t cancel_after = 0;  // As live_after, for a cancel under way; greatest value: none.
+  bool ended = false;
+  bool resting_soon = false;  // Triggered within this bar: rests from the next event on.
+  std::uint32_t account = 0;
+  fixed best;                    // trailing_stop: best price so far; 0: none yet.
+  std::optional<fixed> ahead;    // queue_position: what must trade first; nothing: not known yet.
+  std::int64_t live_after = 0;   // Only later events count, microseconds.
+  std::int64_t expires = never;  // Not at or after, microseconds.
+  std::int64_t cancel_after = never;  // Later events find it canceled, microseconds.
 
   fixed remaining() const { return fixed::from_raw(terms.quantity.raw() - filled.raw()); }
   bool operator==(const paper_order&) const = default;
@@ -104,7 +110,7 @@ class paper_book {
   /// Meets the orders with one event; `bar` is its ohlcv when it is a bar.
   void apply(const market::market_event& e, const market::ohlcv* bar, reports& out) {
     if (orders_.empty()) return;
-    if (!wakes(e, bar)) return;
+    if (!wakes(e)) return;
     match(e, bar, out);
   }
   /// Ends what has expired, where no event says so.
@@ -123,12 +129,46 @@ class paper_book {
 
  private:
   friend class paper_book_loader;
-  bool wakes(const market::market_event& e, const market::ohlcv* bar) const;
+  friend class paper_matching;
+  struct account {
+    std::string portfolio;
+    fixed holding;  // Signed.
+  };
+  static constexpr fixed greatest = fixed::from_raw(INT64_MAX);
+  static constexpr fixed least = fixed::from_raw(INT64_MIN);
+  /// What an event must bring so that any order could care.
+  struct alarm {
+    bool any = false;  // Every event.
+    std::int64_t time = paper_order::never;
+    fixed buy_limit = least, sell_stop = least;        // At or below.
+    fixed sell_limit = greatest, buy_stop = greatest;  // At or above.
+  };
+
+  bool wakes(const market::market_event& e) const {
+    if (alarm_.any || e.time >= alarm_.time) return true;
+    if (e.kind == market::event_kind::quote)
+      return e.ask <= alarm_.buy_limit || e.price <= alarm_.sell_stop ||
+             e.price >= alarm_.sell_limit || e.ask >= alarm_.buy_stop;
+    if (e.kind != market::event_kind::trade) return true;
+    return e.price <= alarm_.buy_limit || e.price <= alarm_.sell_stop ||
+           e.price >= alarm_.sell_limit || e.price >= alarm_.buy_stop;
+  }
   void match(const market::market_event& e, const market::ohlcv* bar, reports& out);
+  std::uint32_t account_of(std::string_view portfolio);
+  bool fits(const paper_order& o) const;
+  void add(paper_order&& o);
+  paper_order* find(std::string_view id);
+  void close(paper_order& o, report_kind how, std::string_view why, std::int64_t time,
+             reports& out);
+  void sweep();
+  void set_alarm();
+  void add_to_alarm(const paper_order& o);
 
   std::string symbol_;
   paper_options options_;
   std::vector<paper_order> orders_;
+  std::vector<account> accounts_;
+  alarm alarm_;
 };
 
 }  // namespace troupe::trading

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -17,7 +18,7 @@
 namespace troupe::trading {
 
 /// One symbol's holding, netting. All money in units of 1e-8.
-struct position {
+struct holding {
   fixed quantity;      // Signed: short positions are negative.
   money cost = 0;      // What the open quantity cost; negative for a short: what it brought.
   money realised = 0;  // Profit of what has been closed, less all fees.
@@ -29,7 +30,7 @@ struct position {
   fixed entry_price() const;
   /// Its value at a price, less what it cost.
   money unrealised(fixed price) const;
-  bool operator==(const position&) const = default;
+  bool operator==(const holding&) const = default;
 };
 
 struct order {
@@ -45,14 +46,18 @@ struct order {
   money value = 0;  // Of its fills.
   money fees = 0;
   fixed reserve_price;
+  fixed quantity_told;           // The greatest that the venue was ever told: fills up to it count.
   std::string reason;            // Of its end.
   time_point updated{};          // Of the last report.
   fixed take_profit, stop_loss;  // An entry of a bracket: prices of its children.
   std::int64_t entry = 0;        // A child of a bracket: its entry's number.
   std::int64_t take_profit_order = 0, stop_loss_order = 0;  // An entry: its children's numbers.
+  fixed children_filled;  // An entry: what all its children have filled so far.
   std::vector<std::string> fill_ids;
 
-  fixed remaining() const { return fixed::from_raw(terms.quantity.raw() - filled.raw()); }
+  fixed remaining() const {
+    return fixed::from_raw(std::max<std::int64_t>(0, terms.quantity.raw() - filled.raw()));
+  }
   bool operator==(const order&) const = default;
 };
 
@@ -100,12 +105,14 @@ class portfolio_listener {
 /// the
 ///   rest stays with what is open, so realised + unrealised = equity - initial, exactly. A fill
 ///   that turns a position is split the same way: the closing part first.
-/// - A fill of one order of an OCO group asks to cancel the others of its group, in any symbol.
+/// - A fill of one order of an OCO group asks to cancel the others of its group (of its session, in
+///   any symbol); reduce-only ones shrink by its quantity instead, and are canceled when nothing is
+///   left.
 /// - A bracket: when its entry fills, a limit order (take profit) and a stop order (stop loss)
 /// against
-///   it are placed, reduce-only, as one group. The quantity of each is always what the entry has
-///   filled less what the other has filled; at nothing left it is canceled.
-/// - Open orders of unknown outcome count as open: reservations end with the order alone.
+///   it are placed, reduce-only, as one OCO group. They grow with every further fill of the entry,
+///   and are placed anew if both have ended by then.
+/// - Reservations end with the order alone: what may still be at the venue counts as open.
 class portfolio {
  public:
   explicit portfolio(portfolio_settings settings);
@@ -126,9 +133,9 @@ class portfolio {
   const portfolio_facts& facts() const { return facts_; }
   money cash() const { return facts_.cash; }
   /// By symbol_index.
-  std::span<const position> positions() const { return positions_; }
+  std::span<const holding> positions() const { return positions_; }
   symbol_index index_of(std::string_view symbol);  // Resolve once; made when new.
-  const position& position_of(symbol_index i) const { return positions_[i.value()]; }
+  const holding& position_of(symbol_index i) const { return positions_[i.value()]; }
   const order* find(std::int64_t number) const;
   /// Open ones and the newest ended ones, by number.
   const std::map<std::int64_t, order>& orders() const { return orders_; }
@@ -152,25 +159,28 @@ class portfolio {
 
  private:
   friend class portfolio_loader;
-  order& add_order(order&& o);
+  order& add(order&& o);
   void reserve(const order& o, int sign);
-  void book(position& in, const order& o, const fill& f);
+  void settle(order& o, const fill& f);
   portfolio_refusal take_fill(order& o, const fill& f, portfolio_listener& out);
-  void apply_group(order& o, const fill& f, portfolio_listener& out);
+  portfolio_refusal take_change(order& o, const order_report& r, portfolio_listener& out);
+  void follow_child(const order& child, const fill& f);
+  void follow_group(const order& o, const fill& f, portfolio_listener& out);
   void follow_entry(order& entry, const fill& f, portfolio_listener& out);
-  void set_quantity(order& o, fixed quantity, time_point time, portfolio_listener& out);
-  std::int64_t place_child(const order& entry, bool profit, fixed quantity, const fill& f,
+  void set_quantity(order& o, fixed quantity, portfolio_listener& out);
+  std::int64_t place_child(const order& entry, order_type type, fixed price, const fill& f,
                            portfolio_listener& out);
   void ask_cancel(order& o, const decision_point& decided, portfolio_listener& out);
-  void end(order& o);
+  void set_status(order& o, order_status to);
+  void forget();
 
   portfolio_settings settings_;
   portfolio_facts facts_;
-  std::vector<position> positions_;
+  std::vector<holding> positions_;
   std::map<std::int64_t, order> orders_;
+  std::vector<std::int64_t> open_;  // Ascending.
   std::deque<std::int64_t> ended_;  // Oldest end first.
   std::int64_t last_number_ = 0;
-  money fees_ = 0;
 };
 
 template <>

@@ -57,6 +57,10 @@ struct portfolio_facts {
   std::int64_t placed = 0;  // Verdict number of the newest order that is in these facts.
 };
 
+/// What a decision says of the market in one price: the last trade, otherwise the middle of the
+/// quote, otherwise the side that there is; 0: nothing.
+fixed market_price(const decision_point& decided);
+
 /// Cash and all positions at their marks, each rounded down.
 money equity_of(const portfolio_facts& facts);
 

@@ -52,27 +52,21 @@ class risk {
 
  private:
   friend class risk_loader;
+  friend class risk_hearing;
   /// An approved order that the facts do not tell of yet.
   struct reservation {
     std::int64_t verdict = 0;
     std::string symbol;
-    fixed buys, sells;
+    trading::side side = side::buy;
+    fixed quantity;  // 0: it can only reduce.
+    fixed price;
     money cash = 0;
-    bool operator==(const reservation&) const = default;
   };
-  /// What is known for one verdict.
-  struct hearing;
 
-  void refuse_or_size(hearing& of);
-  void judge_request(hearing& of);
-  void judge_market(hearing& of);
-  void size(hearing& of);
-  void judge_state(hearing& of);
-  void judge_size(hearing& of);
-  void judge_exposure(hearing& of);
-  void judge_counts(hearing& of);
-  void approve(const hearing& of, verdict& out);
-  void observe_equity(money equity, time_point time);
+  void forget_placed(std::int64_t placed);
+  bool observe_equity(money equity, time_point time);
+  void count_order(time_point time);
+  bool rate_is_full(time_point time) const;
 
   risk_limits limits_;
   trading_state state_ = trading_state::active;
@@ -80,7 +74,7 @@ class risk {
   std::int64_t verdicts_ = 0;
   std::map<std::string, std::int64_t, std::less<>> sessions_;  // Newest number of each.
   std::vector<reservation> in_flight_;
-  std::int64_t window_ = 0;  // Begin of the rate window, microseconds; and the orders in it.
+  std::int64_t window_ = INT64_MIN;  // Number of the newest rate window, and the orders in it.
   std::int64_t window_orders_ = 0;
   std::optional<std::int64_t> day_;  // UTC, days since 1970.
   money day_equity_ = 0;             // At its first observation.

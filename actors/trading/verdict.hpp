@@ -13,8 +13,8 @@ namespace troupe::trading {
 /// is wrong with a request the first is told.
 enum class risk_refusal : std::uint8_t {
   none = 0,
-  malformed = 1,  // The request does not hold together: a limit order without a limit ...
-  duplicate = 2,  // Its session has had a verdict for this number or a higher one.
+  duplicate = 1,  // Its session has had a verdict for this number or a higher one.
+  malformed = 2,  // The request does not hold together: a limit order without a limit ...
   halted = 3,     // Trading is halted by an operator.
   drawdown = 4,   // Trading is halted: equity has fallen too far from its peak.
   unknown_symbol = 5,
@@ -42,7 +42,9 @@ inline constexpr std::size_t risk_refusal_count = 25;
 
 /// What the risk check answers.
 struct verdict {
-  std::int64_t number = 0;  // Of its portfolio: 1, 2, 3 ... in the order in which they were given.
+  /// Of its portfolio: 1, 2, 3 ... in the order in which they were given; 0: a duplicate, which has
+  /// its verdict already.
+  std::int64_t number = 0;
   risk_refusal refused = risk_refusal::none;
   std::string detail;   // Of a refusal: `key=value key=value`.
   fixed quantity;       // Approved.
@@ -55,8 +57,8 @@ struct verdict {
 template <>
 struct names_of<risk_refusal> {
   static constexpr std::array<std::string_view, risk_refusal_count> list{"none",
-                                                                         "malformed",
                                                                          "duplicate",
+                                                                         "malformed",
                                                                          "halted",
                                                                          "drawdown",
                                                                          "unknown_symbol",
