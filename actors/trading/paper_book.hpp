@@ -107,7 +107,8 @@ class paper_book {
   void cancel(std::string_view id, const decision_point& decided, reports& out);
   /// Sets an order's quantity, counted from its beginning; it is canceled when nothing is left.
   void change_quantity(std::string_view id, fixed quantity, time_point time, reports& out);
-  /// Meets the orders with one event; `bar` is its ohlcv when it is a bar.
+  /// Meets the orders with one event; `bar` is its ohlcv when it is a bar, and not looked at
+  /// otherwise.
   void apply(const market::market_event& e, const market::ohlcv* bar, reports& out) {
     if (orders_.empty()) return;
     if (!wakes(e)) return;

@@ -13,7 +13,10 @@ class paper_matching {
  public:
   paper_matching(paper_book& book, const market::market_event& e, const market::ohlcv* bar,
                  paper_book::reports& out)
-      : book_(book), event_(e), bar_(bar), out_(out) {}
+      : book_(book),
+        event_(e),
+        bar_(e.kind == market::event_kind::bar ? bar : nullptr),
+        out_(out) {}
 
   void run();
 

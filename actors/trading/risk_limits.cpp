@@ -63,7 +63,8 @@ void read_symbols(field_reader& from, risk_limits& to) {
   const auto* symbols = from.member("symbols");
   if (symbols == nullptr) return;
   if (!symbols->is_object()) return from.refuse("symbols", "must be an object");
-  for (const auto& [symbol, whole] : laid_over_any(*symbols).items()) {
+  const auto complete = laid_over_any(*symbols);
+  for (const auto& [symbol, whole] : complete.items()) {
     field_reader fields(whole, from.path_of("symbols." + symbol), from.wrong());
     symbol_limits limits;
     read(fields, limits);

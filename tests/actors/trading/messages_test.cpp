@@ -55,7 +55,7 @@ order_request any_request(chance& c) {
           c.one_of<sizing>(),
           c.flag(),
           c.flag(),
-          c.amount(),
+          c.positive(),
           c.maybe(),
           c.maybe(),
           c.maybe(),
