@@ -5,11 +5,11 @@ namespace troupe::trading {
 
 using nlohmann::json;
 
-namespace {
+static constexpr std::int64_t offset_max = INT64_MAX;
 
-constexpr std::int64_t offset_max = INT64_MAX;
+// Not in the namespace without a name: `parse` looks for them where their types are.
 
-json json_of(const instrument& i) {
+static json json_of(const instrument& i) {
   return {{"symbol", i.symbol},
           {"price_step", to_string(i.price_step)},
           {"quantity_step", to_string(i.quantity_step)},
@@ -20,7 +20,7 @@ json json_of(const instrument& i) {
           {"tradable", i.tradable}};
 }
 
-void read(field_reader& from, instrument& to) {
+static void read(field_reader& from, instrument& to) {
   constexpr auto least = fixed::from_raw(1);
   from.text("symbol", to.symbol)
       .decimal("price_step", to.price_step, least)
@@ -32,7 +32,7 @@ void read(field_reader& from, instrument& to) {
       .flag("tradable", to.tradable);
 }
 
-json json_of(const own_order& o) {
+static json json_of(const own_order& o) {
   return {{"number", o.number},
           {"id", o.id},
           {"side", name_of(o.side)},
@@ -44,7 +44,7 @@ json json_of(const own_order& o) {
           {"status", name_of(o.status)}};
 }
 
-void read(field_reader& from, own_order& to) {
+static void read(field_reader& from, own_order& to) {
   from.whole("number", to.number, 1, offset_max)
       .text("id", to.id)
       .choice("side", to.side, presence::required)
@@ -56,7 +56,7 @@ void read(field_reader& from, own_order& to) {
       .choice("status", to.status, presence::required);
 }
 
-json json_of(const session_settings& s) {
+static json json_of(const session_settings& s) {
   return {{"name", s.name},
           {"portfolio", s.portfolio},
           {"strategy", s.strategy},
@@ -67,7 +67,7 @@ json json_of(const session_settings& s) {
           {"venue_tells", s.venue_tells}};
 }
 
-void read(field_reader& from, session_settings& to) {
+static void read(field_reader& from, session_settings& to) {
   std::string bars;
   from.text("name", to.name).text("portfolio", to.portfolio).text("strategy", to.strategy);
   from.text("bars", bars).choice("size_by", to.size.by, presence::required);
@@ -84,6 +84,8 @@ void read(field_reader& from, session_settings& to) {
     else
       from.refuse("parameters", "must be numbers");
 }
+
+namespace {
 
 /// What of a session's state has a form of its own.
 struct saved_symbol {

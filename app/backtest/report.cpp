@@ -19,10 +19,6 @@ json number(double value) {
   return std::isfinite(value) ? json(value) : json(nullptr);
 }
 
-std::string day_of(std::int64_t micros) {
-  return feed::time_text(micros).substr(0, 10);
-}
-
 std::string minute_of(std::int64_t micros) {
   auto text = feed::time_text(micros).substr(0, 16);
   text[10] = ' ';
