@@ -62,7 +62,7 @@ TEST_CASE("bars by time: their length is told by the first two, or said") {
   const auto market = load({"EUR/USD=" + path});
   CHECK(market.symbols.at(0).rules.symbol == "EUR/USD");
   CHECK(market.bars == market::period::m1);
-  CHECK(known_at(market.symbols[0].events[2]) == 360'000'000);
+  CHECK(trading::known_at(market.symbols[0].events[2]) == 360'000'000);
   market_files said;
   said.bars = market::period::h1;
   CHECK(refusal(folder, by_time + "0,1,1,1,1,0\n1000000,1,1,1,1,0\n") ==

@@ -74,11 +74,11 @@ TEST_CASE("saved and loaded between any two events, a session does the same") {
        {"sma_cross", "ema_cross", "macd", "rsi_reversion", "bollinger_breakout"}) {
     CAPTURE(one);
     auto parameters = given_parameters{};
-    if (std::string(one) == "macd") parameters = {{"fast", 3}, {"slow", 6}, {"signal", 3}};
-    if (std::string(one) == "rsi_reversion") parameters = {{"period", 5}};
-    if (std::string(one) == "ema_cross") parameters = {{"fast", 3}, {"slow", 6}};
-    if (std::string(one) == "sma_cross") parameters = {{"fast", 3}, {"slow", 6}};
-    if (std::string(one) == "bollinger_breakout") parameters = {{"period", 6}, {"width", 1}};
+    if (one == "macd") parameters = {{"fast", 3}, {"slow", 6}, {"signal", 3}};
+    if (one == "rsi_reversion") parameters = {{"period", 5}};
+    if (one == "ema_cross") parameters = {{"fast", 3}, {"slow", 6}};
+    if (one == "sma_cross") parameters = {{"fast", 3}, {"slow", 6}};
+    if (one == "bollinger_breakout") parameters = {{"period", 6}, {"width", 1}};
     auto settings = settings_for(one, parameters, market::period::m1);
     settings.size = {sizing::volatility_target, units(2)};
     check_any_break(settings, false);
@@ -94,7 +94,7 @@ TEST_CASE("a state that save cannot have written is refused and says why") {
   CHECK_THROWS_WITH_AS(session::load(good.dump(), 2), "session: schema 2 is not known", bad_state);
   CHECK_THROWS_AS(session::load("", session_schema), bad_state);
   CHECK_THROWS_AS(session::load("[]", session_schema), bad_state);
-  const auto without = [&](const char* pointer) {
+  const auto without = [&](const std::string& pointer) {
     const json::json_pointer at(pointer);
     auto bad = good;
     bad.at(at.parent_pointer()).erase(at.back());
@@ -107,7 +107,7 @@ TEST_CASE("a state that save cannot have written is refused and says why") {
         "/symbols/0/strategy/asked", "/symbols/0/volatility/returns", "/symbols/0/position",
         "/symbols/0/open/0/id", "/symbols/0/cursor", "/symbols/0/known"})
     without(pointer);
-  const auto with = [&](const char* pointer, const json& value) {
+  const auto with = [&](const std::string& pointer, const json& value) {
     auto bad = good;
     bad.at(json::json_pointer(pointer)) = value;
     CAPTURE(pointer);
@@ -118,7 +118,7 @@ TEST_CASE("a state that save cannot have written is refused and says why") {
   with("/settings/size_by", 9);
   with("/settings/bars", "2m");
   with("/symbols/0/open/0/status", -1);
-  with("/symbols/0/position", 5);
+  with("/symbols/0/position", "5x");
   with("/symbols/0/instrument/price_step", "0");
   with("/symbols/0/strategy/fast", json::array({1}));
   with("/symbols/0/strategy/fast/1", 9);  // More bars seen than its period.
