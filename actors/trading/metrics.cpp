@@ -55,7 +55,7 @@ performance::performance(fixed initial_equity, std::size_t symbols, int days_per
       holdings_(symbols) {}
 
 void performance::begin_day(std::int64_t time) {
-  if (day_end_ == std::numeric_limits<std::int64_t>::min())
+  if (day_end_ == no_day)
     begin_ = time_ = peak_time_ = time;
   else
     day_equity_.push_back(amount(equity_));
@@ -79,7 +79,7 @@ void performance::add_point() {
   points_.push_back(
       {time_, rounded(equity_), peak > 0 ? 1 - static_cast<double>(equity_) / peak : 0});
   if (points_.size() < 2 * points_max) return;
-  for (std::size_t i = 1; 2 * i < points_.size(); ++i) points_[i] = points_[2 * i];
+  for (std::size_t i = 0; 2 * i < points_.size(); ++i) points_[i] = points_[2 * i + 1];
   points_.resize(points_.size() / 2);
   stride_ *= 2;
 }
@@ -134,7 +134,7 @@ run_metrics performance::finish() {
   m.final_equity = rounded(equity_);
   m.fees = fixed::from_raw(fees_);
   m.fills = fills_;
-  if (begin_ == 0 && time_ == 0) return m;
+  if (day_end_ == no_day) return m;
   if (since_point_ > 0) add_point();
   day_equity_.push_back(amount(equity_));
   if (trough_ < peak_) settle_drawdown(time_);

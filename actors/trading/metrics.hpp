@@ -91,6 +91,8 @@ class performance {
   const std::vector<round_trip>& trips() const { return trips_; }
 
  private:
+  static constexpr std::int64_t no_day = std::numeric_limits<std::int64_t>::min();
+
   struct drawdown {
     double depth = 0;
     std::int64_t from = 0, to = 0;
@@ -113,7 +115,7 @@ class performance {
   int days_per_year_;
   wide initial_, equity_, peak_, trough_;
   std::int64_t begin_ = 0, time_ = 0, peak_time_ = 0, exposed_time_ = 0;
-  std::int64_t day_end_ = std::numeric_limits<std::int64_t>::min();
+  std::int64_t day_end_ = no_day;
   bool exposed_ = false;
   drawdown deepest_;
   std::vector<double> day_equity_;  // At the end of each day with an event, today's not yet.

@@ -1,66 +1,15 @@
-#include <nlohmann/json.hpp>
-
+#include "actors/trading/messages.hpp"
 #include "actors/trading/session_slot.hpp"
 
 namespace troupe::trading {
 
 using nlohmann::json;
 
-namespace {
+static constexpr std::int64_t offset_max = INT64_MAX;
 
-[[noreturn]] void damaged(const std::string& what) {
-  throw bad_state("session: " + what);
-}
+// Not in the namespace without a name: `parse` looks for them where their types are.
 
-const json& field(const json& from, const char* name) {
-  if (!from.is_object() || !from.contains(name)) damaged(std::string(name) + " is missing");
-  return from.at(name);
-}
-
-std::string text(const json& from, const char* name) {
-  const auto& at = field(from, name);
-  if (!at.is_string()) damaged(std::string(name) + " is not a text");
-  return at.get<std::string>();
-}
-
-std::int64_t integer(const json& from, const char* name) {
-  const auto& at = field(from, name);
-  if (!at.is_number_integer()) damaged(std::string(name) + " is not a whole number");
-  return at.get<std::int64_t>();
-}
-
-bool flag(const json& from, const char* name) {
-  const auto& at = field(from, name);
-  if (!at.is_boolean()) damaged(std::string(name) + " is neither true nor false");
-  return at.get<bool>();
-}
-
-fixed decimal(const json& from, const char* name) {
-  const auto value = parse_fixed(text(from, name));
-  if (!value) damaged(std::string(name) + " is not a decimal");
-  return *value;
-}
-
-const json& list(const json& from, const char* name) {
-  const auto& at = field(from, name);
-  if (!at.is_array()) damaged(std::string(name) + " is not a list");
-  return at;
-}
-
-template <class Enum>
-Enum numbered(const json& from, const char* name, Enum last) {
-  const auto value = integer(from, name);
-  if (value < 0 || value > static_cast<std::int64_t>(last))
-    damaged(std::string(name) + " is out of bounds");
-  return static_cast<Enum>(value);
-}
-
-template <class Enum>
-int number_of(Enum e) {
-  return static_cast<int>(e);
-}
-
-json json_of(const instrument& i) {
+static json json_of(const instrument& i) {
   return {{"symbol", i.symbol},
           {"price_step", to_string(i.price_step)},
           {"quantity_step", to_string(i.quantity_step)},
@@ -71,86 +20,128 @@ json json_of(const instrument& i) {
           {"tradable", i.tradable}};
 }
 
-instrument instrument_of(const json& j) {
-  instrument i{text(j, "symbol"),          decimal(j, "price_step"),   decimal(j, "quantity_step"),
-               decimal(j, "quantity_min"), decimal(j, "quantity_max"), decimal(j, "notional_min"),
-               decimal(j, "notional_max"), flag(j, "tradable")};
-  if (i.price_step <= fixed() || i.quantity_step <= fixed()) damaged("a step is not above 0");
-  return i;
+static void read(field_reader& from, instrument& to) {
+  constexpr auto least = fixed::from_raw(1);
+  from.text("symbol", to.symbol)
+      .decimal("price_step", to.price_step, least)
+      .decimal("quantity_step", to.quantity_step, least)
+      .decimal("quantity_min", to.quantity_min, fixed())
+      .decimal("quantity_max", to.quantity_max, fixed())
+      .decimal("notional_min", to.notional_min, fixed())
+      .decimal("notional_max", to.notional_max, fixed())
+      .flag("tradable", to.tradable);
 }
 
-json json_of(const decision_point& d) {
-  return {{"offset", d.offset},
-          {"time", to_micros(d.time)},
-          {"last", to_string(d.last)},
-          {"bid", to_string(d.bid)},
-          {"ask", to_string(d.ask)}};
-}
-
-decision_point decision_point_of(const json& j) {
-  return {integer(j, "offset"), from_micros(integer(j, "time")), decimal(j, "last"),
-          decimal(j, "bid"), decimal(j, "ask")};
-}
-
-json json_of(const own_order& o) {
+static json json_of(const own_order& o) {
   return {{"number", o.number},
           {"id", o.id},
-          {"side", number_of(o.side)},
-          {"type", number_of(o.type)},
+          {"side", name_of(o.side)},
+          {"type", name_of(o.type)},
           {"limit", to_string(o.limit)},
           {"stop", to_string(o.stop)},
           {"quantity", to_string(o.quantity)},
           {"filled", to_string(o.filled)},
-          {"status", number_of(o.status)}};
+          {"status", name_of(o.status)}};
 }
 
-own_order own_order_of(const json& j) {
-  return {integer(j, "number"),
-          text(j, "id"),
-          numbered(j, "side", side::sell),
-          numbered(j, "type", order_type::trailing_stop),
-          decimal(j, "limit"),
-          decimal(j, "stop"),
-          decimal(j, "quantity"),
-          decimal(j, "filled"),
-          numbered(j, "status", order_status::rejected)};
+static void read(field_reader& from, own_order& to) {
+  from.whole("number", to.number, 1, offset_max)
+      .text("id", to.id)
+      .choice("side", to.side, presence::required)
+      .choice("type", to.type, presence::required)
+      .decimal("limit", to.limit, fixed())
+      .decimal("stop", to.stop, fixed())
+      .decimal("quantity", to.quantity, fixed())
+      .decimal("filled", to.filled, fixed())
+      .choice("status", to.status, presence::required);
 }
 
-json json_of(const session_settings& s) {
+static json json_of(const session_settings& s) {
   return {{"name", s.name},
           {"portfolio", s.portfolio},
           {"strategy", s.strategy},
           {"parameters", s.parameters},
           {"bars", name_of(s.bars)},
-          {"size_by", number_of(s.size.by)},
+          {"size_by", name_of(s.size.by)},
           {"amount", to_string(s.size.amount)},
           {"venue_tells", s.venue_tells}};
 }
 
-given_parameters parameters_of(const json& j) {
-  given_parameters all;
-  if (!j.is_object()) damaged("parameters are not an object");
-  for (const auto& [name, value] : j.items()) {
-    if (!value.is_number()) damaged("parameter " + name + " is not a number");
-    all[name] = value.get<double>();
-  }
-  return all;
+static void read(field_reader& from, session_settings& to) {
+  std::string bars;
+  from.text("name", to.name).text("portfolio", to.portfolio).text("strategy", to.strategy);
+  from.text("bars", bars).choice("size_by", to.size.by, presence::required);
+  from.decimal("amount", to.size.amount, fixed()).flag("venue_tells", to.venue_tells);
+  if (const auto period = market::parse_period(bars))
+    to.bars = *period;
+  else
+    from.refuse("bars", "must be a bar period");
+  const auto* const parameters = from.member("parameters", presence::required);
+  if (parameters == nullptr || !parameters->is_object()) return;
+  for (const auto& [name, value] : parameters->items())
+    if (value.is_number())
+      to.parameters[name] = value.get<double>();
+    else
+      from.refuse("parameters", "must be numbers");
 }
 
-session_settings settings_of(const json& j, const json& symbols) {
-  const auto bars = market::parse_period(text(j, "bars"));
-  if (!bars) damaged("bars is no period");
-  session_settings s{text(j, "name"),
-                     text(j, "portfolio"),
-                     text(j, "strategy"),
-                     parameters_of(field(j, "parameters")),
-                     {},
-                     *bars,
-                     {numbered(j, "size_by", sizing::volatility_target), decimal(j, "amount")},
-                     flag(j, "venue_tells")};
-  for (const auto& one : symbols) s.instruments.push_back(instrument_of(field(one, "instrument")));
-  if (const auto answer = check(s); answer.refusal != session_refusal::none) damaged(answer.detail);
-  return s;
+namespace {
+
+/// What of a session's state has a form of its own.
+struct saved_symbol {
+  instrument rules;
+  decision_point now;
+  fixed position;
+  std::vector<own_order> open;
+  std::int64_t cursor = -1, known = -1;
+  json market, strategy, volatility;
+};
+
+void read(field_reader& from, saved_symbol& to) {
+  read_member(from, "instrument", to.rules);
+  read_member(from, "now", to.now);
+  from.decimal("position", to.position, fixed::from_raw(INT64_MIN));
+  from.whole("cursor", to.cursor, -1, offset_max).whole("known", to.known, -1, offset_max);
+  for (const auto& [name, target] : {std::pair{"market", &to.market},
+                                     {"strategy", &to.strategy},
+                                     {"volatility", &to.volatility}})
+    if (const auto* const inside = from.member(name, presence::required)) *target = *inside;
+  const auto* const open = from.member("open", presence::required);
+  if (open == nullptr) return;
+  if (!open->is_array()) return from.refuse("open", "must be a list");
+  for (const auto& one : *open)
+    if (auto order = parse<own_order>(one, from.wrong(), from.path_of("open")))
+      to.open.push_back(std::move(*order));
+}
+
+struct saved_session {
+  session_settings settings;
+  session_phase phase{};
+  std::int64_t last_number = 0;
+  std::vector<saved_symbol> symbols;
+};
+
+void read(field_reader& from, saved_session& to) {
+  read_member(from, "settings", to.settings);
+  from.choice("phase", to.phase, presence::required);
+  from.whole("last_number", to.last_number, 0, offset_max);
+  const auto* const symbols = from.member("symbols", presence::required);
+  if (symbols == nullptr) return;
+  if (!symbols->is_array()) return from.refuse("symbols", "must be a list");
+  for (const auto& one : *symbols)
+    if (auto symbol = parse<saved_symbol>(one, from.wrong(), from.path_of("symbols"))) {
+      to.settings.instruments.push_back(symbol->rules);
+      to.symbols.push_back(std::move(*symbol));
+    }
+}
+
+saved_session parse_state(std::string_view state) {
+  faults wrong;
+  auto saved = parse<saved_session>(json::parse(state, nullptr, false), wrong);
+  if (!saved) throw bad_state("session: " + to_string(wrong));
+  if (const auto answer = check(saved->settings); answer.refusal != session_refusal::none)
+    throw bad_state("session: " + answer.detail);
+  return std::move(*saved);
 }
 
 }  // namespace
@@ -165,7 +156,7 @@ std::string session::save() const {
     state_fields measured(volatility, state_fields::way::save);
     s->volatility.state(measured);
     symbols.push_back({{"instrument", json_of(s->view.rules)},
-                       {"now", json_of(s->view.now)},
+                       {"now", trading::json_of(s->view.now)},
                        {"market", json::parse(s->market.save())},
                        {"strategy", std::move(strategy)},
                        {"volatility", std::move(volatility)},
@@ -182,31 +173,27 @@ std::string session::save() const {
 }
 
 std::unique_ptr<session> session::load(std::string_view state, int schema) {
-  if (schema != session_schema) damaged("schema " + std::to_string(schema) + " is not known");
-  auto j = json::parse(state, nullptr, false);
-  const auto& symbols = list(j, "symbols");
-  auto loaded = std::make_unique<session>(settings_of(field(j, "settings"), symbols));
-  const auto phase = parse_name<session_phase>(text(j, "phase"));
-  if (!phase) damaged("phase is none that there is");
-  loaded->phase_ = *phase;
-  loaded->last_number_ = integer(j, "last_number");
-  for (std::size_t i = 0; i < symbols.size(); ++i) {
+  if (schema != session_schema)
+    throw bad_state("session: schema " + std::to_string(schema) + " is not known");
+  auto saved = parse_state(state);
+  auto loaded = std::make_unique<session>(std::move(saved.settings));
+  loaded->phase_ = saved.phase;
+  loaded->last_number_ = saved.last_number;
+  for (std::size_t i = 0; i < saved.symbols.size(); ++i) {
+    auto& from = saved.symbols[i];
     auto& s = *loaded->slots_[i];
-    auto from = symbols[i];
-    s.view.now = decision_point_of(field(from, "now"));
-    s.market.load(field(from, "market").dump());
-    state_fields fields(from["strategy"], state_fields::way::load);
+    s.view.now = from.now;
+    s.market.load(from.market.dump());
+    state_fields fields(from.strategy, state_fields::way::load);
     s.strategy->state(fields);
-    state_fields measured(from["volatility"], state_fields::way::load);
+    state_fields measured(from.volatility, state_fields::way::load);
     s.volatility.state(measured);
-    s.desk.position_ = decimal(from, "position");
-    s.desk.active_ = *phase == session_phase::running;
-    for (const auto& one : list(from, "open")) {
-      s.desk.open_.push_back(own_order_of(one));
-      s.unanswered += s.desk.open_.back().id.empty() ? 1 : 0;
-    }
-    s.cursor = integer(from, "cursor");
-    s.known = integer(from, "known");
+    s.desk.position_ = from.position;
+    s.desk.active_ = saved.phase == session_phase::running;
+    s.desk.open_ = std::move(from.open);
+    for (const auto& order : s.desk.open_) s.unanswered += order.id.empty() ? 1 : 0;
+    s.cursor = from.cursor;
+    s.known = from.known;
   }
   return loaded;
 }

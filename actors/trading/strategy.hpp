@@ -121,8 +121,10 @@ struct strategy_def {
   std::function<std::string(const parameter_values&)> conflict;
 };
 
-/// All there are, by name. To add one: strategies/catalog.cpp.
+/// All there are: those of strategies/catalog.cpp, and what a program has added before its first
+/// session. Requires of `add_strategy`: a name that none has.
 const std::vector<strategy_def>& all_strategies();
+void add_strategy(strategy_def one);
 /// nullptr: there is none of that name.
 const strategy_def* find_strategy(std::string_view name);
 /// `sma_cross, ema_cross, ...`.

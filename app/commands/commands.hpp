@@ -21,6 +21,7 @@ void add_quarantine_command(CLI::App& app, int& exit_code);
 void add_migrate_command(CLI::App& app, int& exit_code);
 void add_feed_command(CLI::App& app, int& exit_code);
 void add_generate_command(CLI::App& app, int& exit_code);
+void add_backtest_command(CLI::App& app, int& exit_code);
 
 /// The option `--config` of a command that talks to a running node or to its services.
 CLI::Option* add_config_option(CLI::App& command, std::string& file);
