@@ -42,7 +42,7 @@ node_status::totals node_status::add_up(const std::vector<status_board::entry>& 
     t.restarts += shard.restarts;
     t.followed += static_cast<std::int64_t>(shard.now.feeds.followed);
     t.catching_up += static_cast<std::int64_t>(shard.now.feeds.catching_up);
-    t.feed_lag = std::max(t.feed_lag, shard.now.feeds.lag);
+    t.feed_lag += shard.now.feeds.lag;
   }
   return t;
 }
@@ -160,7 +160,7 @@ void node_status::watch(metrics::registry& metrics) {
   gauge("troupe_feed_followed", "Cursors of entities in what they follow.", of(&totals::followed));
   gauge("troupe_feed_catching_up", "Of those, the ones that read the log.",
         of(&totals::catching_up));
-  gauge("troupe_feed_lag_records", "Largest distance from a cursor to the live end.",
+  gauge("troupe_feed_lag_records", "Records between cursors and live ends, summed.",
         of(&totals::feed_lag));
   counter("troupe_feed_missing_total", "Records that the log lost before a follower read them.",
           of(&totals::feed_missing));

@@ -12,9 +12,6 @@ using nlohmann::json;
 
 namespace {
 
-/// What `follows` says of a session that begins with whatever comes next.
-constexpr std::int64_t cursor_from_now = feed_from_now.value() - 1;
-
 struct verdict_given {
   std::int64_t request = 0;  // Its number in the session.
   std::string order;         // Approved: its id.
@@ -68,23 +65,30 @@ session_entity::session_entity(std::string name,
 
 void session_entity::load(std::string_view state, int schema) {
   const auto stored = json::parse(state, nullptr, false);
-  if (!stored.is_object()) throw bad_state("session: the state is no JSON object");
-  core_ = session::load(state, schema);
-  for (const auto* name : {"created_at", "commanded_at"})
-    if (!stored.contains(name) || !stored[name].is_number_integer())
-      throw bad_state(std::string("session: ") + name + " is not a time");
+  const auto is = [&stored](const char* name, bool (json::*kind)() const) {
+    if (!stored.is_object() || !stored.contains(name) || !(stored[name].*kind)())
+      throw bad_state(std::string("session: ") + name + " is missing or damaged");
+  };
+  for (const auto* name : {"created_at", "commanded_at"}) is(name, &json::is_number_integer);
+  is("session", &json::is_object);
+  is("from_now", &json::is_array);
+  core_ = session::load(stored["session"].dump(), schema);
   created_ = from_micros(stored["created_at"]);
   commanded_ = from_micros(stored["commanded_at"]);
+  for (const auto& one : stored["from_now"]) from_now_.push_back(one == true);
+  if (from_now_.size() != core_->symbols())
+    throw bad_state("session: from_now has another number of symbols");
   awaited_.assign(core_->symbols(), -1);
 }
 
-/// The core's state and, beside it, when it was made and last commanded.
 std::string session_entity::save() const {
   ensure(core_ != nullptr, "only sessions that exist have a state");
-  auto text = core_->save();
-  text.pop_back();
-  return text + ",\"created_at\":" + std::to_string(to_micros(created_)) +
-         ",\"commanded_at\":" + std::to_string(to_micros(commanded_)) + '}';
+  const json beside{{"created_at", to_micros(created_)},
+                    {"commanded_at", to_micros(commanded_)},
+                    {"from_now", from_now_}};
+  auto text = beside.dump();
+  text.back() = ',';
+  return text + "\"session\":" + core_->save() + '}';
 }
 
 session_entity::hearing session_entity::hearing_of(std::string_view type) {
@@ -126,8 +130,9 @@ void session_entity::create(const message& what, const context& where, effects& 
   if (answer.refusal != session_refusal::none)
     return refuse(what, name_of(answer.refusal), answer.detail, where, out);
   core_ = std::make_unique<session>(std::move(wish.settings));
-  for (std::size_t i = 0; i < core_->symbols(); ++i)
-    core_->set_cursor(i, wish.start.from_now ? cursor_from_now : wish.start.offset - 1);
+  for (std::size_t i = 0; i < core_->symbols() && !wish.start.from_now; ++i)
+    core_->set_cursor(i, wish.start.offset - 1);
+  from_now_.assign(core_->symbols(), wish.start.from_now);
   awaited_.assign(core_->symbols(), -1);
   created_ = where.now;
   settle(what, "created", where, out);
@@ -213,7 +218,7 @@ std::vector<followed> session_entity::follows() const {
     return all;
   for (std::size_t i = 0; i < core_->symbols(); ++i)
     all.push_back({{std::string(market::symbol_kind), core_->settings().instruments[i].symbol},
-                   troupe::position{core_->cursor(i) + 1}});
+                   from_now_[i] ? feed_from_now : position{core_->cursor(i) + 1}});
   return all;
 }
 
@@ -221,6 +226,7 @@ void session_entity::absorb_feed(const feed_span& what, std::size_t& done, const
                                  effects& out) {
   ensure(core_ && core_->index_of(what.of.key), "a session is fed what it follows");
   const auto symbol = core_->index_of(what.of.key).value_or(0);
+  from_now_[symbol] = false;
   if (what.missing > 0)
     out.publish(session_events_topic, name_,
                 json{{"session", name_},

@@ -59,6 +59,7 @@ class session_entity final : public entity {
   const std::shared_ptr<const session_environment> environment_;
   std::unique_ptr<session> core_;  // Null: there is no such session yet.
   time_point created_{}, commanded_{};
+  std::vector<bool> from_now_;  // By symbol: it begins with whatever comes next.
   /// By symbol: effects have been asked for up to here. Not state: to ask again does no harm.
   std::vector<std::int64_t> awaited_;
 };

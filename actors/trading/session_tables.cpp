@@ -13,10 +13,12 @@ select e.key as session, c.portfolio, c.strategy, c.parameters::jsonb as paramet
        s.last_number as requests,
        (select coalesce(sum(json_array_length(i -> 'open')), 0)
           from json_array_elements(s.symbols) as i) as open_orders,
-       market_time(s.created_at) as created_at, market_time(s.commanded_at) as commanded_at
+       market_time(t.created_at) as created_at, market_time(t.commanded_at) as commanded_at
   from entity e
-  cross join lateral json_to_record(e.state) as s(settings json, phase text, last_number bigint,
-    symbols json, created_at bigint, commanded_at bigint)
+  cross join lateral json_to_record(e.state) as t(session json, created_at bigint,
+    commanded_at bigint)
+  cross join lateral json_to_record(t.session) as s(settings json, phase text, last_number bigint,
+    symbols json)
   cross join lateral json_to_record(s.settings) as c(portfolio text, strategy text,
     parameters json, bars text)
  where e.kind = 'session';

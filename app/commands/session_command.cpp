@@ -120,7 +120,7 @@ int show(const options& o) {
                           .ask({{"verb", "show"}, {"entity", to_string(session_of(o))}});
   if (o.as_json || answer.contains("error"))
     return print_answer("session show", answer, o.as_json, "");
-  print_session(answer.contains("state") ? answer.at("state") : answer);
+  print_session(answer.at("session"));
   return 0;
 }
 

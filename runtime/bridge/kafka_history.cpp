@@ -42,7 +42,7 @@ history_chunk kafka_history::read_now(feed_decoder& decoder, std::uint32_t topic
   if (batch.what == truncated) {
     chunk.what = history_chunk::outcome::truncated;
   } else if (batch.what != history_batch::outcome::read) {
-    log::warn(
+    log::debug(
         "bridge", "history_unavailable",
         {{"topic", name}, {"partition", partition}, {"from", from}, {"reason", batch.reason}});
     chunk.what = history_chunk::outcome::unavailable;

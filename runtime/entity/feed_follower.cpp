@@ -30,15 +30,10 @@ feed_follower::stream& feed_follower::stream_of(const entity_id& id) {
 }
 
 void feed_follower::set(slot_id slot, const std::vector<followed>& all) {
-  const auto known = by_slot_.find(slot);
-  if (known != by_slot_.end()) {
-    const auto before = known->second;
-    for (auto* s : before)
-      if (std::ranges::none_of(all, [&](const followed& f) { return f.of == s->id; }))
-        remove(s->tracks.at(slot));
-  }
+  std::set<const stream*> wanted;
   for (const auto& f : all) {
     auto& s = stream_of(f.of);
+    if (!wanted.insert(&s).second) continue;
     const auto [it, fresh] = s.tracks.try_emplace(slot);
     auto& t = it->second;
     if (fresh) {
@@ -53,6 +48,10 @@ void feed_follower::set(slot_id slot, const std::vector<followed>& all) {
     }
     wake(t);
   }
+  const auto known = by_slot_.find(slot);
+  if (known == by_slot_.end() || known->second.size() == wanted.size()) return;
+  for (auto* s : std::vector(known->second))
+    if (!wanted.contains(s)) remove(s->tracks.at(slot));
 }
 
 void feed_follower::remove(track& t) {
@@ -355,7 +354,7 @@ feed_state feed_follower::state() const {
     for (const auto& v : views(slot)) {
       ++sum.followed;
       sum.catching_up += v.live ? 0 : 1;
-      sum.lag = std::max(sum.lag, v.lag);
+      sum.lag += v.lag;
     }
   return sum;
 }

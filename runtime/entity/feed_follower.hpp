@@ -27,7 +27,7 @@ class feed_port {
 struct feed_state {
   std::size_t followed = 0;     // Cursors: one for each pair of entities.
   std::size_t catching_up = 0;  // Of those, reading the log.
-  std::int64_t lag = 0;         // The largest: records of a partition between cursor and live end.
+  std::int64_t lag = 0;         // Records of partitions between cursors and live ends, summed.
 };
 
 /// The followers' end of feeds, for all entities of one shard: joins what comes live, fills what is

@@ -106,10 +106,7 @@ void shard_machine::on_delivered(const std::string& topic, sequence seq) {
   if (phase_ != phase::live) return;
   outbox_.delivered(topic_target(topic), seq);
   undelivered_since_ = outbox_.undelivered() == 0 ? time_point{} : world_.now();
-  const bool held_back = held_back_;
-  hold_back_if_full();
-  if (held_back && !held_back_) run_units();
-  drain_further();
+  relieve();
 }
 
 void shard_machine::on_egress_lost(const std::string& topic, const std::string& reason) {
@@ -122,7 +119,14 @@ void shard_machine::on_egress_lost(const std::string& topic, const std::string& 
 void shard_machine::on_channel_acknowledged(const std::string& target, sequence up_to) {
   if (phase_ != phase::live) return;
   outbox_.delivered(target, up_to);
+  relieve();
+}
+
+/// Something has left the outbox.
+void shard_machine::relieve() {
+  const bool held_back = held_back_;
   hold_back_if_full();
+  if (held_back && !held_back_) run_units();
   drain_further();
 }
 

@@ -150,6 +150,7 @@ class shard_machine {
   void fail(shard_failure why);
   void hand_out();
   void wake_when_needed();
+  void relieve();
   void drain_further();
 
   // Log plane (shard_log.cpp)

@@ -282,6 +282,17 @@ class simulation {
     f.core->resume(slot);
   }
 
+  /// An entity that follows nothing for a moment.
+  void turn_away(std::uint32_t n) {
+    auto& f = followers_[n];
+    const slot_id slot(static_cast<std::uint32_t>(below(entities)));
+    f.core->drop(slot);
+    f.core->flush(now_);
+    if (below(2) == 0) pass_time(std::chrono::milliseconds(below(20)));
+    tell(f, slot);
+    f.core->flush(now_);
+  }
+
   void commit(std::uint32_t n) {
     auto& f = followers_[n];
     const slot_id slot(static_cast<std::uint32_t>(below(entities)));
@@ -337,6 +348,7 @@ class simulation {
         if (rarely(12)) restart_source(s), ++result_.crashes;
         break;
       case 11:
+        if (rarely(12)) turn_away(n);
         if (rarely(12)) restart_follower(n), ++result_.crashes;
         break;
       case 12:

@@ -25,10 +25,14 @@ class ear final : public entity {
     holds_at_ = from.at("holds_at");
     bomb_at_ = from.at("bomb_at");
     waits_ = from.at("waits");
+    bank_ = from.at("bank");
   }
   std::string save() const override {
-    return json{
-        {"heard", heard_}, {"holds_at", holds_at_}, {"bomb_at", bomb_at_}, {"waits", waits_}}
+    return json{{"heard", heard_},
+                {"holds_at", holds_at_},
+                {"bomb_at", bomb_at_},
+                {"waits", waits_},
+                {"bank", bank_}}
         .dump();
   }
 
@@ -36,7 +40,10 @@ class ear final : public entity {
     const auto& b = what.body;
     if (what.type == "follow") heard_[b.at("tally")].next = b.at("from");
     if (what.type == "unfollow") heard_.erase(b.at("tally").get<std::string>());
-    if (what.type == "hold_at") holds_at_ = b.at("multiple_of");
+    if (what.type == "hold_at") {
+      holds_at_ = b.at("multiple_of");
+      bank_ = b.at("bank");
+    }
     if (what.type == "bomb_at") bomb_at_ = b.at("number");
     if (what.type == "look") out.unchanged();
     if (what.type == "confirmed") waits_ = false;
@@ -70,11 +77,12 @@ class ear final : public entity {
     if (h.count % 10 == 0) out.publish("heard", where.self.key, std::to_string(h.count));
     if (holds_at_ == 0 || n % holds_at_ != 0) return;
     waits_ = true;
-    out.tell({"bank", "b"}, {"confirm", {{"to", to_string(where.self)}}});
+    out.tell({"bank", bank_}, {"confirm", {{"to", to_string(where.self)}}});
   }
 
   std::map<std::string, heard> heard_;
   std::int64_t holds_at_ = 0, bomb_at_ = -2;
+  std::string bank_;
   bool waits_ = false;
 };
 
