@@ -204,6 +204,5 @@ struct names_of<report_kind> {
       "acknowledged", "filled",         "canceled",      "expired",
       "rejected",     "cancel_refused", "change_refused"};
 };
-};
 
 }  // namespace troupe::trading

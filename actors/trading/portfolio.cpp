@@ -339,8 +339,8 @@ void portfolio::follow_entry(order& entry, const decision_point& at, portfolio_l
     entry.stop_loss_order = place_child(entry, order_type::stop, entry.stop_loss, at, out);
 }
 
-std::int64_t portfolio::place_child(const order& entry, order_type type, fixed price, const fill& f,
-                                    portfolio_listener& out) {
+std::int64_t portfolio::place_child(const order& entry, order_type type, fixed price,
+                                    const decision_point& at, portfolio_listener& out) {
   order o;
   o.terms.symbol = entry.terms.symbol;
   o.terms.side = opposite(entry.terms.side);
