@@ -12,9 +12,8 @@ namespace troupe::app {
 namespace {
 
 void add_trading(catalog& to, const trading::trading_options& options) {
-  const auto sessions = std::make_shared<const trading::session_environment>(
-      trading::session_environment{options.limits, options.venue == trading::venue_choice::paper});
-  to.kinds.push_back(trading::make_session_kind(sessions));
+  const auto shared = std::make_shared<const trading::trading_options>(options);
+  to.kinds.push_back(trading::make_session_kind(shared));
   to.ingress.push_back({std::string(trading::session_commands_topic),
                         std::string(trading::session_kind), trading::make_session_command_decoder});
   to.egress.emplace_back(trading::session_events_topic);

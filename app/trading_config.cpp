@@ -11,13 +11,12 @@ namespace {
 using nlohmann::json;
 using trading::trading_options;
 
-option_def amount(std::string name, fixed& member, fixed min, std::string unit, std::string text) {
-  const std::string allowed = "a decimal as text, such as \"0.5\", " +
-                              (min < fixed() ? "with up to 8 places" : "not below 0") +
-                              (unit.empty() ? "" : ", " + unit);
+option_def amount(std::string name, fixed& member, fixed min, fixed max, std::string text) {
+  const std::string allowed = "a decimal as text, such as \"0.5\", " + to_string(min) + " to " +
+                              to_string(max);
   const auto take = [=, &member](const json& v) -> faults {
     const auto value = v.is_string() ? parse_fixed(v.get<std::string>()) : std::nullopt;
-    if (!value || *value < min) return must_be(allowed);
+    if (!value || *value < min || *value > max) return must_be(allowed);
     member = *value;
     return {};
   };
@@ -78,13 +77,13 @@ option_def limits_file(const std::string& config_file, json& member) {
 }
 
 void describe_paper(section& s, trading::paper_options& o) {
-  const auto least = fixed::from_raw(INT64_MIN);
-  s.option(amount("maker_fee_bps", o.maker_fee_bps, least, "",
+  constexpr auto whole = fixed::from_raw(10'000 * fixed::scale);
+  s.option(amount("maker_fee_bps", o.maker_fee_bps, fixed::from_raw(-whole.raw()), whole,
                   "Fee of fills that gave liquidity, basis points of their value; below 0: a "
                   "rebate."));
-  s.option(amount("taker_fee_bps", o.taker_fee_bps, least, "",
+  s.option(amount("taker_fee_bps", o.taker_fee_bps, fixed::from_raw(-whole.raw()), whole,
                   "Fee of fills that took liquidity, basis points of their value."));
-  s.option(amount("slippage_bps", o.slippage_bps, fixed(), "",
+  s.option(amount("slippage_bps", o.slippage_bps, fixed(), whole,
                   "Takers pay so much more, or get so much less, basis points of the price. More "
                   "is more careful about what a real venue would give."));
   s.number("latency_us", o.latency_micros, {0, 60'000'000, "us"},
@@ -97,11 +96,11 @@ void describe_paper(section& s, trading::paper_options& o) {
 
 void describe(section& s, trading_options& o) {
   const choices<trading::venue_choice> venues{{"paper", trading::venue_choice::paper},
-                                              {"external", trading::venue_choice::external}};
+                                              {"orders", trading::venue_choice::orders}};
   s.choice("venue", o.venue, venues,
            "Where orders go: to the built-in paper venue, which fills them from the live market "
            "data, or to the topic orders, for a gateway of your own that answers on fills.");
-  s.option(amount("cash", o.cash, fixed(), "",
+  s.option(amount("cash", o.cash, fixed(), fixed::from_raw(INT64_MAX),
                   "What a portfolio begins with, at its first order. Never applied again."));
   s.option(cash_by_name(o.portfolio_cash));
   s.option(limits_file(s.file(), o.limits));

@@ -109,7 +109,7 @@ void session::take(std::size_t symbol, const market_event& e, const market::ohlc
   const bool measures = settings_.size.by == sizing::volatility_target;
   decision now{settings_.name, s.view, last_number_,
                measures ? s.volatility.daily_percent(bars_a_day(settings_.bars)) : 0, out};
-  const auto asked_before = out.requests.size();
+  const auto asked_before = out.requests.size(), canceled_before = out.cancels.size();
   s.desk.now_ = &now;
   bar_listener listener([&](const market::price_bar& closed) {
     if (measures) {
@@ -132,6 +132,9 @@ void session::take(std::size_t symbol, const market_event& e, const market::ohlc
   }
   s.desk.now_ = nullptr;
   s.unanswered += static_cast<std::int64_t>(out.requests.size() - asked_before);
+  // What was told of later events was told without what has just been decided.
+  if (out.requests.size() != asked_before || out.cancels.size() != canceled_before)
+    s.known = std::min(s.known, e.offset);
 }
 
 void session::set_cursor(std::size_t symbol, std::int64_t offset) {

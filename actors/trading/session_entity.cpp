@@ -4,6 +4,7 @@
 
 #include "actors/market/symbol_entity.hpp"
 #include "actors/trading/messages.hpp"
+#include "actors/trading/paper_venue.hpp"
 #include "runtime/base/ensure.hpp"
 
 namespace troupe::trading {
@@ -12,32 +13,46 @@ using nlohmann::json;
 
 namespace {
 
-struct verdict_given {
-  std::int64_t request = 0;  // Its number in the session.
-  std::string order;         // Approved: its id.
-  verdict answer;
+struct approval {
+  std::int64_t number = 0;
+  std::string order;
+  fixed quantity;
 };
-void read(field_reader& from, verdict_given& to) {
-  from.whole("request", to.request, 1, INT64_MAX).text("order", to.order, presence::optional);
-  read_member(from, "verdict", to.answer);
+void read(field_reader& from, approval& to) {
+  from.whole("number", to.number, 1, INT64_MAX)
+      .text("order", to.order)
+      .decimal("quantity", to.quantity, fixed::from_raw(1));
+}
+
+struct denial {
+  std::int64_t number = 0;
+  std::string refused, detail;
+};
+void read(field_reader& from, denial& to) {
+  from.whole("number", to.number, 1, INT64_MAX)
+      .text("refused", to.refused)
+      .text("detail", to.detail, presence::optional);
 }
 
 struct order_change {
-  std::string order;
+  std::int64_t number = 0;
+  std::string order, reason;
   order_status status = order_status::pending;
 };
 void read(field_reader& from, order_change& to) {
-  from.text("order", to.order).choice("status", to.status);
+  from.whole("number", to.number, 0, INT64_MAX, presence::optional)
+      .text("order", to.order)
+      .choice("status", to.status)
+      .text("reason", to.reason, presence::optional);
 }
 
-struct known_effects {
-  std::string session, symbol;
-  std::int64_t offset = 0;
+struct order_fill {
+  std::int64_t number = 0;
+  fill what;
 };
-void read(field_reader& from, known_effects& to) {
-  from.text("session", to.session)
-      .text("symbol", to.symbol)
-      .whole("offset", to.offset, -1, INT64_MAX);
+void read(field_reader& from, order_fill& to) {
+  from.whole("number", to.number, 0, INT64_MAX, presence::optional);
+  read_member(from, "fill", to.what);
 }
 
 /// What the trading entities tell each other has the right form: anything else is a defect of
@@ -60,7 +75,7 @@ std::string id_of(const message& what) {
 }  // namespace
 
 session_entity::session_entity(std::string name,
-                               std::shared_ptr<const session_environment> environment)
+                               std::shared_ptr<const trading_options> environment)
     : name_(std::move(name)), environment_(std::move(environment)) {}
 
 void session_entity::load(std::string_view state, int schema) {
@@ -71,13 +86,17 @@ void session_entity::load(std::string_view state, int schema) {
   };
   for (const auto* name : {"created_at", "commanded_at"}) is(name, &json::is_number_integer);
   is("session", &json::is_object);
-  is("from_now", &json::is_array);
+  for (const auto* name : {"from_now", "asks"}) is(name, &json::is_array);
   core_ = session::load(stored["session"].dump(), schema);
   created_ = from_micros(stored["created_at"]);
   commanded_ = from_micros(stored["commanded_at"]);
   for (const auto& one : stored["from_now"]) from_now_.push_back(one == true);
-  if (from_now_.size() != core_->symbols())
-    throw bad_state("session: from_now has another number of symbols");
+  for (const auto& one : stored["asks"]) {
+    if (!one.is_number_integer()) throw bad_state("session: asks are not numbers");
+    asks_.push_back(one);
+  }
+  if (from_now_.size() != core_->symbols() || asks_.size() != core_->symbols())
+    throw bad_state("session: from_now or asks have another number of symbols");
   awaited_.assign(core_->symbols(), -1);
 }
 
@@ -85,7 +104,8 @@ std::string session_entity::save() const {
   ensure(core_ != nullptr, "only sessions that exist have a state");
   const json beside{{"created_at", to_micros(created_)},
                     {"commanded_at", to_micros(commanded_)},
-                    {"from_now", from_now_}};
+                    {"from_now", from_now_},
+                    {"asks", asks_}};
   auto text = beside.dump();
   text.back() = ',';
   return text + "\"session\":" + core_->save() + '}';
@@ -93,7 +113,8 @@ std::string session_entity::save() const {
 
 session_entity::hearing session_entity::hearing_of(std::string_view type) {
   static const std::map<std::string_view, hearing> all{
-      {"verdict_given", &session_entity::hear_verdict},
+      {"order_approved", &session_entity::hear_approval},
+      {"order_denied", &session_entity::hear_denial},
       {"order_changed", &session_entity::hear_change},
       {"order_filled", &session_entity::hear_fill},
       {"effects_known", &session_entity::hear_effects}};
@@ -125,7 +146,7 @@ void session_entity::create(const message& what, const context& where, effects& 
   faults wrong;
   auto wish = read_create(what.body, name_, wrong);
   if (!wrong.empty()) return refuse(what, "malformed_command", to_string(wrong), where, out);
-  wish.settings.venue_tells = environment_->venue_tells;
+  wish.settings.venue_tells = environment_->venue == venue_choice::paper;
   const auto answer = complete(wish, environment_->limits);
   if (answer.refusal != session_refusal::none)
     return refuse(what, name_of(answer.refusal), answer.detail, where, out);
@@ -133,8 +154,12 @@ void session_entity::create(const message& what, const context& where, effects& 
   for (std::size_t i = 0; i < core_->symbols() && !wish.start.from_now; ++i)
     core_->set_cursor(i, wish.start.offset - 1);
   from_now_.assign(core_->symbols(), wish.start.from_now);
-  awaited_.assign(core_->symbols(), -1);
+  asks_.assign(core_->symbols(), 0);
   created_ = where.now;
+  out.tell({"portfolio", core_->settings().portfolio},
+           {"open_portfolio",
+            {{"cash", to_string(environment_->cash_of(core_->settings().portfolio))},
+             {"venue", name_of(environment_->venue)}}});
   settle(what, "created", where, out);
 }
 
@@ -180,13 +205,16 @@ void session_entity::refuse(const message& what, std::string_view error, const s
 
 // ---- answers ------------------------------------------------------------------------------------
 
-void session_entity::hear_verdict(const json& body, effects& out) {
-  const auto told = heard<verdict_given>(body, out);
+void session_entity::hear_approval(const json& body, effects& out) {
+  const auto told = heard<approval>(body, out);
   if (!told) return;
-  if (!told->answer.approved()) return core_->denied(told->request);
   session_effects wishes;
-  core_->approved(told->request, told->order, told->answer.quantity, wishes);
+  core_->approved(told->number, told->order, told->quantity, wishes);
   carry_out(wishes, out);
+}
+
+void session_entity::hear_denial(const json& body, effects& out) {
+  if (const auto told = heard<denial>(body, out)) core_->denied(told->number);
 }
 
 void session_entity::hear_change(const json& body, effects& out) {
@@ -195,18 +223,19 @@ void session_entity::hear_change(const json& body, effects& out) {
 }
 
 void session_entity::hear_fill(const json& body, effects& out) {
-  const auto told = heard<fill>(body, out);
+  const auto told = heard<order_fill>(body, out);
   if (!told) return;
-  if (core_->index_of(told->symbol)) return core_->filled(*told);
+  if (core_->index_of(told->what.symbol)) return core_->filled(told->what);
   out.unchanged();
   out.reply({{"error", "unknown_symbol"},
-             {"detail", "session " + name_ + " does not trade " + told->symbol}});
+             {"detail", "session " + name_ + " does not trade " + told->what.symbol}});
 }
 
+/// An answer counts only when nothing has been decided or asked since the question.
 void session_entity::hear_effects(const json& body, effects& out) {
-  const auto told = heard<known_effects>(body, out);
+  const auto told = heard<effects_question>(body, out);
   const auto symbol = told ? core_->index_of(told->symbol) : std::nullopt;
-  if (symbol) core_->effects_known(*symbol, told->offset);
+  if (symbol && told->ask == asks_[*symbol]) core_->effects_known(*symbol, told->known);
 }
 
 // ---- the market ---------------------------------------------------------------------------------
@@ -276,14 +305,14 @@ void session_entity::await_effects(std::size_t symbol, std::int64_t offset, effe
   if (!core_->settings().venue_tells || open.empty() || awaited_[symbol] >= offset) return;
   if (unanswered && offset != INT64_MAX) return;
   awaited_[symbol] = offset;
-  out.tell({"portfolio", core_->settings().portfolio},
-           {"await_effects",
-            {{"session", name_},
-             {"symbol", core_->settings().instruments[symbol].symbol},
-             {"offset", offset}}});
+  const auto& settings = core_->settings();
+  out.tell({"portfolio", settings.portfolio},
+           {"await_effects", json_of(effects_question{settings.portfolio, name_,
+                                                      settings.instruments[symbol].symbol,
+                                                      ++asks_[symbol], offset})});
 }
 
-kind_def make_session_kind(std::shared_ptr<const session_environment> environment) {
+kind_def make_session_kind(std::shared_ptr<const trading_options> environment) {
   kind_def kind;
   kind.name = session_kind;
   kind.schema = session_schema;

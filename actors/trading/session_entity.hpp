@@ -6,15 +6,10 @@
 #include <vector>
 
 #include "actors/trading/session_messages.hpp"
+#include "actors/trading/trading_options.hpp"
 #include "runtime/entity/entity.hpp"
 
 namespace troupe::trading {
-
-/// What sessions need to know besides their state: the same on every node.
-struct session_environment {
-  nlohmann::json limits;    // As operators write them, without faults: instruments of new sessions.
-  bool venue_tells = true;  // False: orders go to venues that do not tell how far they have come.
-};
 
 /// A trading session as an entity: the mailbox of `session`.
 ///
@@ -23,11 +18,12 @@ struct session_environment {
 /// paused it follows the logs of its symbols.
 ///
 /// It tells `risk/PORTFOLIO` its requests (`submit_order`) and `portfolio/PORTFOLIO` its cancels
-/// (`cancel_order`), and where the venue tells, `await_effects` for the next event that it wants to
-/// take. It is told `verdict_given`, `order_changed`, `order_filled` and `effects_known`.
+/// (`cancel_order`), and with the paper venue `await_effects` for the next event that it wants to
+/// take. It is told `order_approved` or `order_denied`, `order_changed`, `order_filled` and
+/// `effects_known`.
 class session_entity final : public entity {
  public:
-  session_entity(std::string name, std::shared_ptr<const session_environment> environment);
+  session_entity(std::string name, std::shared_ptr<const trading_options> environment);
 
   void load(std::string_view state, int schema) override;
   std::string save() const override;
@@ -46,7 +42,8 @@ class session_entity final : public entity {
   void refuse(const message& what, std::string_view error, const std::string& detail,
               const context& where, effects& out) const;
 
-  void hear_verdict(const nlohmann::json& body, effects& out);
+  void hear_approval(const nlohmann::json& body, effects& out);
+  void hear_denial(const nlohmann::json& body, effects& out);
   void hear_change(const nlohmann::json& body, effects& out);
   void hear_fill(const nlohmann::json& body, effects& out);
   void hear_effects(const nlohmann::json& body, effects& out);
@@ -56,15 +53,16 @@ class session_entity final : public entity {
   const decision_point& view_of_order(std::string_view id) const;
 
   const std::string name_;
-  const std::shared_ptr<const session_environment> environment_;
+  const std::shared_ptr<const trading_options> environment_;
   std::unique_ptr<session> core_;  // Null: there is no such session yet.
   time_point created_{}, commanded_{};
   std::vector<bool> from_now_;  // By symbol: it begins with whatever comes next.
+  std::vector<std::int64_t> asks_;  // By symbol: number of the last question for effects.
   /// By symbol: effects have been asked for up to here. Not state: to ask again does no harm.
   std::vector<std::int64_t> awaited_;
 };
 
 /// The kind for the catalog.
-kind_def make_session_kind(std::shared_ptr<const session_environment> environment);
+kind_def make_session_kind(std::shared_ptr<const trading_options> environment);
 
 }  // namespace troupe::trading

@@ -5,13 +5,13 @@
 #include <string_view>
 
 #include "actors/trading/fields.hpp"
+#include "actors/trading/risk_entity.hpp"
 #include "actors/trading/risk_limits.hpp"
 #include "actors/trading/session.hpp"
 #include "runtime/entity/ingress.hpp"
 
 namespace troupe::trading {
 
-inline constexpr std::string_view session_kind = "session";
 /// Ingress: commands to sessions, keyed by the session's name; docs/trading.md has their form.
 inline constexpr std::string_view session_commands_topic = "session.commands";
 /// Egress: what sessions have been commanded and what they answered, keyed by the session's name.

@@ -5,13 +5,9 @@
 #include <string>
 
 #include "actors/trading/paper_book.hpp"
+#include "actors/trading/portfolio_entity.hpp"
 
 namespace troupe::trading {
-
-enum class venue_choice : std::uint8_t {
-  paper = 0,     // The built-in paper venue, on the live feed.
-  external = 1,  // Whoever reads the topic `orders` and writes the topic `fills`.
-};
 
 /// What operators choose about trading. Identical on every node: results depend on it.
 struct trading_options {
