@@ -5,6 +5,7 @@
 
 #include "actors/trading/portfolio_entity.hpp"
 #include "actors/trading/trading_tables.hpp"
+#include "runtime/codec/text.hpp"
 #include "trading_support.hpp"
 
 using namespace troupe;
