@@ -278,7 +278,8 @@ void read(field_reader& from, order_report& to) {
 
 json json_of(const facts_change& v) {
   writer out;
-  out.amount("cash", v.cash)
+  out.time("time", v.time)
+      .amount("cash", v.cash)
       .amount("reserved", v.reserved)
       .whole("open_orders", v.open_orders)
       .whole("placed", v.placed);
@@ -298,7 +299,8 @@ void read(field_reader& from, symbol_facts& to) {
 }  // namespace
 
 void read(field_reader& from, facts_change& to) {
-  from.amount("cash", to.cash, optional)
+  from.time("time", to.time, optional)
+      .amount("cash", to.cash, optional)
       .amount("reserved", to.reserved, optional)
       .whole("open_orders", to.open_orders, 0, many, optional)
       .whole("placed", to.placed, 0, many, optional);
@@ -324,6 +326,18 @@ void apply(const facts_change& change, portfolio_facts& to) {
     if (i >= to.symbols.size()) to.symbols.resize(i + 1);
     to.symbols[i] = facts;
   }
+}
+
+facts_change all_of(const portfolio_facts& facts) {
+  facts_change all;
+  all.cash = facts.cash;
+  all.reserved = facts.reserved;
+  all.open_orders = facts.open_orders;
+  all.placed = facts.placed;
+  for (std::size_t i = 0; i < facts.symbols.size(); ++i)
+    all.symbols.push_back(
+        {facts.names.name(symbol_index{static_cast<std::uint32_t>(i)}), facts.symbols[i]});
+  return all;
 }
 
 json json_of(const order& v) {

@@ -44,6 +44,7 @@ struct facts_change {
     symbol_facts facts;
     bool operator==(const entry&) const = default;
   };
+  time_point time{};  // Of what changed them: a decision, a fill.
   money cash = 0, reserved = 0;
   std::int64_t open_orders = 0;
   std::int64_t placed = 0;
@@ -51,6 +52,8 @@ struct facts_change {
   bool operator==(const facts_change&) const = default;
 };
 void apply(const facts_change& change, portfolio_facts& to);
+/// Everything that the facts hold, as a change.
+facts_change all_of(const portfolio_facts& facts);
 
 nlohmann::json json_of(const decision_point& v);
 nlohmann::json json_of(const order_request& v);

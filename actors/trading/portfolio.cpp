@@ -13,12 +13,6 @@ constexpr std::int64_t sign_of(side s) {
   return s == side::buy ? 1 : -1;
 }
 
-/// Against the portfolio: what buys cost is rounded up, what sells bring down.
-money signed_value(const fill& f) {
-  if (f.side == side::buy) return value_of(f.quantity, f.price, rounding::up);
-  return -value_of(f.quantity, f.price, rounding::down);
-}
-
 /// The part `share` / `of` of an amount, rounded towards zero.
 money part_of(money whole, std::int64_t share, std::int64_t of) {
   return whole < 0 ? -multiply_divide(-whole, share, of) : multiply_divide(whole, share, of);
@@ -98,6 +92,11 @@ decision_point point_of(const fill& f) {
 }
 
 }  // namespace
+
+money cost_of(const fill& f) {
+  if (f.side == side::buy) return value_of(f.quantity, f.price, rounding::up);
+  return -value_of(f.quantity, f.price, rounding::down);
+}
 
 fixed holding::entry_price() const {
   if (quantity.raw() == 0) return {};
@@ -274,7 +273,7 @@ void portfolio::follow_child(const order& child, const fill& f) {
 
 void portfolio::settle(order& o, const fill& f) {
   reserve(o, -1);
-  const auto value = signed_value(f);
+  const auto value = cost_of(f);
   o.filled = fixed::from_raw(o.filled.raw() + f.quantity.raw());
   o.value += value < 0 ? -value : value;
   o.fees += to_money(f.fee);

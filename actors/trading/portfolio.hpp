@@ -17,6 +17,10 @@
 
 namespace troupe::trading {
 
+/// What a fill costs its portfolio, without the fee; below 0 for sells: what it brings. Rounded to
+/// 1e-8 against the portfolio.
+money cost_of(const fill& f);
+
 /// One symbol's holding, netting. All money in units of 1e-8.
 struct holding {
   fixed quantity;      // Signed: short positions are negative.
@@ -137,6 +141,8 @@ class portfolio {
   symbol_index index_of(std::string_view symbol);  // Resolve once; made when new.
   const holding& position_of(symbol_index i) const { return positions_[i.value()]; }
   const order* find(std::int64_t number) const;
+  /// Numbers of the open ones, ascending.
+  std::span<const std::int64_t> open_orders() const { return open_; }
   /// Open ones and the newest ended ones, by number.
   const std::map<std::int64_t, order>& orders() const { return orders_; }
 

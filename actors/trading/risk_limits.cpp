@@ -182,6 +182,12 @@ std::optional<risk_limits> parse_risk_limits(const json& document, std::string_v
   return parse_limits(whole, "portfolios." + std::string(portfolio), wrong);
 }
 
+std::optional<risk_limits> parse_change(const json& limits, const json& change, faults& wrong) {
+  auto whole = limits;
+  lay_over(whole, change);
+  return parse_limits(whole, "limits", wrong);
+}
+
 json to_json(const risk_limits& l) {
   json out{{"gross_exposure_max", shown(l.gross_exposure_max)},
            {"daily_loss_max", shown(l.daily_loss_max)},

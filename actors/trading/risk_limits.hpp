@@ -56,6 +56,9 @@ std::optional<risk_limits> parse_risk_limits(const nlohmann::json& document,
 /// One LIMITS object by itself, as the risk check stores it.
 std::optional<risk_limits> parse_limits(const nlohmann::json& limits, std::string path,
                                         faults& wrong);
+/// LIMITS with a change laid over them; null takes a limit away.
+std::optional<risk_limits> parse_change(const nlohmann::json& limits, const nlohmann::json& change,
+                                        faults& wrong);
 /// Complete: parse_limits returns the same.
 nlohmann::json to_json(const risk_limits& limits);
 

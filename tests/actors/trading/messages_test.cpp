@@ -107,7 +107,7 @@ order_report any_report(chance& c) {
 }
 
 facts_change any_change(chance& c) {
-  facts_change change{c.sum(), c.sum(), c.number(), c.number(), {}};
+  facts_change change{c.time(), c.sum(), c.sum(), c.number(), c.number(), {}};
   change.symbols.push_back(
       {"A", {fixed::from_raw(-c.amount().raw()), c.maybe(), c.maybe(), c.maybe()}});
   if (c.flag()) change.symbols.push_back({"B", {}});
@@ -259,8 +259,8 @@ TEST_CASE("faults name field, value and what is allowed") {
 
 TEST_CASE("facts are changed by what a portfolio tells of them") {
   portfolio_facts facts;
-  apply({10, 3, 2, 7, {{"SPY", {dec("5"), {}, {}, dec("100")}}}}, facts);
-  apply({11, 0, 1, 8, {{"IBM", {dec("1"), {}, {}, dec("50")}}}}, facts);
+  apply({{}, 10, 3, 2, 7, {{"SPY", {dec("5"), {}, {}, dec("100")}}}}, facts);
+  apply({{}, 11, 0, 1, 8, {{"IBM", {dec("1"), {}, {}, dec("50")}}}}, facts);
   CHECK(facts.cash == 11);
   CHECK(facts.placed == 8);
   REQUIRE(facts.symbols.size() == 2);
