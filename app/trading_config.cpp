@@ -12,8 +12,8 @@ using nlohmann::json;
 using trading::trading_options;
 
 option_def amount(std::string name, fixed& member, fixed min, fixed max, std::string text) {
-  const std::string allowed = "a decimal as text, such as \"0.5\", " + to_string(min) + " to " +
-                              to_string(max);
+  const std::string allowed =
+      "a decimal as text, such as \"0.5\", " + to_string(min) + " to " + to_string(max);
   const auto take = [=, &member](const json& v) -> faults {
     const auto value = v.is_string() ? parse_fixed(v.get<std::string>()) : std::nullopt;
     if (!value || *value < min || *value > max) return must_be(allowed);

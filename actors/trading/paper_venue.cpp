@@ -27,8 +27,8 @@ paper_book without_orders(const paper_book& book) {
 }  // namespace
 
 json json_of(const effects_question& v) {
-  return {{"portfolio", v.portfolio}, {"session", v.session}, {"symbol", v.symbol},
-          {"ask", v.ask},             {"offset", v.offset},   {"known", v.known}};
+  return {{"portfolio", v.portfolio}, {"session", v.session}, {"symbol", v.symbol}, {"ask", v.ask},
+          {"offset", v.offset},       {"known", v.known}};
 }
 
 void read(field_reader& from, effects_question& to) {
@@ -68,9 +68,8 @@ paper_venue::account& paper_venue::account_of(const std::string& portfolio) {
 }
 
 paper_venue::group& paper_venue::group_for(account& of, std::int64_t decided) {
-  std::erase_if(of.groups, [&](const group& g) {
-    return &g != of.groups.data() && g.book.orders().empty();
-  });
+  std::erase_if(of.groups,
+                [&](const group& g) { return &g != of.groups.data() && g.book.orders().empty(); });
   auto& first = of.groups.front();
   if (first.book.orders().empty()) first.met = decided;
   for (auto& g : of.groups)
@@ -96,8 +95,8 @@ void paper_venue::cancel(const venue_cancel& wish, output& out) {
 
 void paper_venue::change(const venue_change& wish, output& out) {
   auto& of = account_of(portfolio_of(wish.order));
-  group_with(of, wish.order).book.change_quantity(wish.order, wish.quantity, wish.time,
-                                                  out.reports);
+  group_with(of, wish.order)
+      .book.change_quantity(wish.order, wish.quantity, wish.time, out.reports);
 }
 
 void paper_venue::await(const effects_question& asked, output& out) {
@@ -172,8 +171,7 @@ std::string paper_venue::save() const {
   for (const auto& [name, of] : accounts_) {
     json sessions = json::object(), groups = json::array();
     for (const auto& [session, pace] : of.sessions)
-      sessions[session] = {
-          {"awaited", pace.awaited}, {"ask", pace.ask}, {"open", pace.open}};
+      sessions[session] = {{"awaited", pace.awaited}, {"ask", pace.ask}, {"open", pace.open}};
     for (const auto& g : of.groups)
       groups.push_back({{"met", g.met}, {"book", json::parse(g.book.save())}});
     accounts[name] = {{"sessions", std::move(sessions)}, {"groups", std::move(groups)}};

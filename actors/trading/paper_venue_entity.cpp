@@ -43,8 +43,8 @@ std::vector<followed> paper_venue_entity::follows() const {
   return {{{std::string(market::symbol_kind), core_.symbol()}, troupe::position{*next}}};
 }
 
-void paper_venue_entity::absorb_feed(const feed_span& what, std::size_t& done,
-                                     const context& where, effects& out) {
+void paper_venue_entity::absorb_feed(const feed_span& what, std::size_t& done, const context& where,
+                                     effects& out) {
   const auto* batch = dynamic_cast<const market::market_batch*>(what.events);
   ensure(batch != nullptr || what.events == nullptr, "symbols are fed by market batches");
   paper_venue::output said;

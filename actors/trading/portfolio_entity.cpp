@@ -1,5 +1,6 @@
 #include "actors/trading/portfolio_entity.hpp"
 
+#include "actors/trading/paper_venue.hpp"
 #include "actors/trading/trading_tables.hpp"
 #include "runtime/codec/text.hpp"
 
@@ -66,7 +67,6 @@ class portfolio_entity::outlet final : public portfolio_listener {
   }
 
   /// Sessions that heard something.
-  const std::set<std::string>& told() const { return told_; }
 
  private:
   void put_row(const order& o) {
@@ -74,10 +74,10 @@ class portfolio_entity::outlet final : public portfolio_listener {
     add_row(out_.rows(order_table), o, ++of_.changes_);
   }
   void to_session(const order& o, const char* type, json body) {
-    told_.insert(o.session);
     out_.tell({std::string(session_kind), o.session}, {type, std::move(body)});
   }
   void to_venue(const order& o, const char* type, json body) {
+    of_.unsettled_.insert(o.terms.symbol);
     if (of_.venue_ == venue_choice::paper)
       return out_.tell({std::string(paper_venue_kind), o.terms.symbol}, {type, std::move(body)});
     body["type"] = type;
@@ -86,7 +86,6 @@ class portfolio_entity::outlet final : public portfolio_listener {
 
   portfolio_entity& of_;
   effects& out_;
-  std::set<std::string> told_;
 };
 
 void portfolio_entity::load(std::string_view state, int schema) {
@@ -96,9 +95,11 @@ void portfolio_entity::load(std::string_view state, int schema) {
   faults wrong;
   field_reader fields(from, "", wrong);
   fields.choice("venue", venue_).whole("changes", changes_, 0, INT64_MAX);
+  if (const auto* unsettled = fields.member("unsettled"))
+    for (const auto& symbol : *unsettled)
+      if (symbol.is_string()) unsettled_.insert(symbol.get<std::string>());
   if (!wrong.empty()) throw bad_state("portfolio: " + to_string(wrong));
-  from.erase("venue");
-  from.erase("changes");
+  for (const auto* name : {"venue", "changes", "unsettled"}) from.erase(name);
   core_ = portfolio::load(from.dump());
 }
 
@@ -107,6 +108,7 @@ std::string portfolio_entity::save() const {
   auto out = json::parse(core_.save());
   out["venue"] = name_of(venue_);
   out["changes"] = changes_;
+  if (!unsettled_.empty()) out["unsettled"] = unsettled_;
   return out.dump();
 }
 
@@ -116,6 +118,8 @@ void portfolio_entity::handle(const message& what, const context& where, effects
   if (what.type == "cancel_order") return cancel(what, where, out);
   if (what.type == "cancel_orders") return cancel_many(what, where, out);
   if (what.type == "open_portfolio") return open(what, where, out);
+  if (what.type == "await_effects") return pass_question(what, out);
+  if (what.type == "effects_known") return pass_answer(what, out);
   if (what.type != "show") return entity::handle(what, where, out);
   out.unchanged();
   out.reply(json::parse(save()));
@@ -184,10 +188,8 @@ void portfolio_entity::cancel_many(const message& what, const context& where, ef
 void portfolio_entity::take_reports(const message& what, const context& where, effects& out) {
   faults wrong;
   std::string symbol;
-  std::int64_t until = -1;
   field_reader fields(what.body, "", wrong);
-  fields.name("symbol", symbol, presence::optional)
-      .whole("until", until, 0, INT64_MAX, presence::optional);
+  fields.name("symbol", symbol, presence::optional);
   const auto* reports = fields.member("reports", presence::required);
   fields.finish();
   if (reports != nullptr && !reports->is_array())
@@ -210,22 +212,28 @@ void portfolio_entity::take_reports(const message& what, const context& where, e
       put_dead_letter(one, name_of(why), report->order, where, out);
   }
   if (newest != time_point::min()) tell_risk(where, newest, out);
-  tell_progress(symbol, until, to.told(), out);
   out.reply({{"refused", std::move(answers)}});
 }
 
-/// Sessions that have an order of this symbol at the venue, or just had one, hear how far it has
-/// come, behind all else.
-void portfolio_entity::tell_progress(const std::string& symbol, std::int64_t until,
-                                     std::set<std::string> sessions, effects& out) {
-  if (until < 0 || symbol.empty()) return;
-  for (const auto number : core_.open_orders()) {
-    const auto& o = *core_.find(number);
-    if (o.terms.symbol == symbol) sessions.insert(o.session);
-  }
-  for (const auto& session : sessions)
-    out.tell({std::string(session_kind), session},
-             {"effects_known", {{"symbol", symbol}, {"offset", until}}});
+/// Behind all orders that the session has asked for.
+void portfolio_entity::pass_question(const message& what, effects& out) {
+  faults wrong;
+  const auto asked = parse<effects_question>(what.body, wrong);
+  if (!asked) return refuse(wrong, out);
+  unsettled_.erase(asked->symbol);
+  out.tell({std::string(paper_venue_kind), asked->symbol}, what);
+}
+
+/// When the reports before the answer have led to something at the venue (a bracket's children, a
+/// group's cancels), what that comes to is waited for.
+void portfolio_entity::pass_answer(const message& what, effects& out) {
+  faults wrong;
+  auto told = parse<effects_question>(what.body, wrong);
+  if (!told) return refuse(wrong, out);
+  if (unsettled_.erase(told->symbol) == 0)
+    return out.tell({std::string(session_kind), told->session}, what);
+  told->known = -1;
+  out.tell({std::string(paper_venue_kind), told->symbol}, {"await_effects", json_of(*told)});
 }
 
 void portfolio_entity::tell_risk(const context& where, time_point time, effects& out) {

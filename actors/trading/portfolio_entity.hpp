@@ -25,9 +25,12 @@ enum class venue_choice : std::uint8_t {
 /// orders | | `place_order` (placement) | the risk check | `new_order` to the venue,
 /// `order_approved` to the session | | `cancel_order` `{order, decided}`, `cancel_orders`
 /// `{session, decided}` | sessions, clients | `cancel_order` to the venue; without a session all |
-/// | `order_reports` `{reports, symbol, until}` | the venue | each taken once; sessions hear
-/// `order_filled`, `order_changed`, and `effects_known` for `until`; what is refused goes to the
-/// dead-letter topic | | `show` | anyone | the state |
+/// | `order_reports` `{reports, symbol}` | the venue | each taken once; sessions hear
+/// `order_filled`, `order_changed`; what is refused goes to the dead-letter topic | | `show` |
+/// anyone | the state |
+///
+/// Questions of sessions to the paper venue (`await_effects`) and its answers (`effects_known`) go
+/// through it, so that they overtake nothing.
 ///
 /// Whatever changes is told to the risk check in the same unit (`portfolio_changed`).
 class portfolio_entity final : public entity {
@@ -45,13 +48,15 @@ class portfolio_entity final : public entity {
   void cancel(const message& what, const context& where, effects& out);
   void cancel_many(const message& what, const context& where, effects& out);
   void take_reports(const message& what, const context& where, effects& out);
-  void tell_progress(const std::string& symbol, std::int64_t until, std::set<std::string> sessions,
-                     effects& out);
+  void pass_question(const message& what, effects& out);
+  void pass_answer(const message& what, effects& out);
   void tell_risk(const context& where, time_point time, effects& out);
 
   portfolio core_;
   venue_choice venue_ = venue_choice::paper;
-  std::int64_t changes_ = 0;         // Of all orders: numbers their rows.
+  std::int64_t changes_ = 0;  // Of all orders: numbers their rows.
+  /// Symbols whose venue has been told something since the last question of a session.
+  std::set<std::string, std::less<>> unsettled_;
   std::set<std::uint32_t> touched_;  // Symbols whose facts changed in this message.
 };
 

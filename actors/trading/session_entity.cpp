@@ -74,8 +74,7 @@ std::string id_of(const message& what) {
 
 }  // namespace
 
-session_entity::session_entity(std::string name,
-                               std::shared_ptr<const trading_options> environment)
+session_entity::session_entity(std::string name, std::shared_ptr<const trading_options> environment)
     : name_(std::move(name)), environment_(std::move(environment)) {}
 
 void session_entity::load(std::string_view state, int schema) {
@@ -307,9 +306,9 @@ void session_entity::await_effects(std::size_t symbol, std::int64_t offset, effe
   awaited_[symbol] = offset;
   const auto& settings = core_->settings();
   out.tell({"portfolio", settings.portfolio},
-           {"await_effects", json_of(effects_question{settings.portfolio, name_,
-                                                      settings.instruments[symbol].symbol,
-                                                      ++asks_[symbol], offset})});
+           {"await_effects",
+            json_of(effects_question{settings.portfolio, name_, settings.instruments[symbol].symbol,
+                                     ++asks_[symbol], offset})});
 }
 
 kind_def make_session_kind(std::shared_ptr<const trading_options> environment) {

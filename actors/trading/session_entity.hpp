@@ -56,7 +56,7 @@ class session_entity final : public entity {
   const std::shared_ptr<const trading_options> environment_;
   std::unique_ptr<session> core_;  // Null: there is no such session yet.
   time_point created_{}, commanded_{};
-  std::vector<bool> from_now_;  // By symbol: it begins with whatever comes next.
+  std::vector<bool> from_now_;      // By symbol: it begins with whatever comes next.
   std::vector<std::int64_t> asks_;  // By symbol: number of the last question for effects.
   /// By symbol: effects have been asked for up to here. Not state: to ask again does no harm.
   std::vector<std::int64_t> awaited_;

@@ -38,9 +38,11 @@ std::shared_ptr<const market::market_batch> trades(std::int64_t from, std::int64
 /// A session entity and what it said last. It is saved and loaded between any two inputs.
 class desk {
  public:
-  explicit desk(json limits = every_symbol, bool venue_tells = true)
-      : environment_(std::make_shared<session_environment>(
-            session_environment{std::move(limits), venue_tells})) {
+  explicit desk(json limits = every_symbol, venue_choice venue = venue_choice::paper) {
+    trading_options options;
+    options.limits = std::move(limits);
+    options.venue = venue;
+    environment_ = std::make_shared<const trading_options>(options);
     revive({});
   }
 
@@ -91,7 +93,7 @@ class desk {
     if (!text.empty()) entity_->load(text, session_schema);
   }
 
-  std::shared_ptr<session_environment> environment_;
+  std::shared_ptr<const trading_options> environment_;
   entity_id self_{"session", "s1"};
   time_point at_ = from_micros(1'700'000'000'000'000);
   std::unique_ptr<entity> entity_;
@@ -100,13 +102,12 @@ class desk {
 using words = std::vector<std::string>;
 
 json approval(int request, const char* quantity = "10") {
-  return {{"request", request},
-          {"order", "p1-" + std::to_string(request)},
-          {"verdict", {{"number", request}, {"quantity", quantity}}}};
+  return {{"number", request}, {"order", "p1-" + std::to_string(request)}, {"quantity", quantity}};
 }
 
-json known(std::int64_t offset) {
-  return {{"session", "s1"}, {"symbol", "SPY"}, {"offset", offset}};
+json known(std::int64_t offset, std::int64_t ask = 1) {
+  return {{"portfolio", "p1"}, {"session", "s1"}, {"symbol", "SPY"},
+          {"ask", ask},        {"offset", 1},     {"known", offset}};
 }
 
 }  // namespace
@@ -173,7 +174,7 @@ TEST_CASE("what is refused is refused by name, told on the topic, and changes no
   CHECK(d.tell("create", a_create())["phase"] == "created");
   CHECK(d.tell("create", a_create())["error"] == "wrong_phase");
   CHECK(d.tell("resume")["error"] == "wrong_phase");
-  CHECK(d.tell("verdict_given", {{"request", "one"}})["error"] == "malformed_message");
+  CHECK(d.tell("order_denied", {{"number", "one"}})["error"] == "malformed_message");
 }
 
 TEST_CASE("it decides, waits for the verdict and for the effects, and goes on where it stopped") {
@@ -194,20 +195,21 @@ TEST_CASE("it decides, waits for the verdict and for the effects, and goes on wh
   CHECK(d.feed(1, 5) == 1);
   CHECK(d.told().empty());
 
-  d.tell("verdict_given", approval(1));
+  d.tell("order_approved", approval(1));
   CHECK(d.feed(1, 5) == 1);  // Approved: what has it come to at 1?
   CHECK(d.told() == words{"portfolio/p1 await_effects"});
   CHECK(d.said.tells[0].what.body["offset"] == 1);
 
-  d.tell("order_filled", json_of(fill{"p1-1.1",
-                                      "p1-1",
-                                      "SPY",
-                                      side::buy,
-                                      false,
-                                      *parse_fixed("10"),
-                                      *parse_fixed("101"),
-                                      fixed(),
-                                      {}}));
+  d.tell("order_filled", {{"number", 1},
+                          {"fill", json_of(fill{"p1-1.1",
+                                                "p1-1",
+                                                "SPY",
+                                                side::buy,
+                                                false,
+                                                *parse_fixed("10"),
+                                                *parse_fixed("101"),
+                                                fixed(),
+                                                {}})}});
   d.tell("order_changed", {{"order", "p1-1"}, {"status", "filled"}});
   d.tell("effects_known", known(1));
   CHECK(d.feed(1, 5) == 5);
@@ -218,20 +220,19 @@ TEST_CASE("it decides, waits for the verdict and for the effects, and goes on wh
 }
 
 TEST_CASE("a denied request is over; venues that do not tell are not waited for") {
-  desk d(every_symbol, false);
+  desk d(every_symbol, venue_choice::orders);
   d.tell("create", a_create());
   d.tell("start");
   CHECK(d.feed(0, 5) == 1);
-  d.tell("verdict_given",
-         {{"request", 1}, {"verdict", {{"number", 1}, {"refused", "cash"}, {"detail", "need=1"}}}});
+  d.tell("order_denied", {{"number", 1}, {"refused", "cash"}, {"detail", "need=1"}});
   CHECK(d.state()["symbols"][0]["open"].empty());
   CHECK(d.feed(1, 3) > 1);
 
-  desk e(every_symbol, false);
+  desk e(every_symbol, venue_choice::orders);
   e.tell("create", a_create());
   e.tell("start");
   e.feed(0, 5);
-  e.tell("verdict_given", approval(1));
+  e.tell("order_approved", approval(1));
   CHECK(e.feed(1, 5) == 5);
   CHECK(e.told().empty());
 }
@@ -243,7 +244,7 @@ TEST_CASE("stop cancels what is open, also what is approved only afterwards") {
   d.feed(0, 1);
   d.tell("stop");
   CHECK(d.told() == words{"portfolio/p1 await_effects"});  // The venue need not wait for it.
-  d.tell("verdict_given", approval(1));
+  d.tell("order_approved", approval(1));
   CHECK(d.told() == words{"portfolio/p1 cancel_order"});
   CHECK(d.said.tells[0].what.body["order"] == "p1-1");
   CHECK(d.said.tells[0].what.body["decided"]["offset"] == 0);
@@ -252,7 +253,7 @@ TEST_CASE("stop cancels what is open, also what is approved only afterwards") {
   e.tell("create", a_create());
   e.tell("start");
   e.feed(0, 1);
-  e.tell("verdict_given", approval(1));
+  e.tell("order_approved", approval(1));
   e.tell("stop");
   CHECK(e.told() == words{"portfolio/p1 cancel_order", "portfolio/p1 await_effects"});
 }
