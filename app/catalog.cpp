@@ -3,6 +3,7 @@
 #include "actors/market/market_decoder.hpp"
 #include "actors/market/market_tables.hpp"
 #include "actors/market/symbol_entity.hpp"
+#include "actors/trading/fills_decoder.hpp"
 #include "actors/trading/paper_venue_entity.hpp"
 #include "actors/trading/portfolio_entity.hpp"
 #include "actors/trading/risk_entity.hpp"
@@ -29,6 +30,8 @@ void add_trading(catalog& to, const trading::trading_options& options) {
   to.kinds.push_back(trading::make_paper_venue_kind(options.paper));
   to.ingress.push_back({std::string(trading::session_commands_topic),
                         std::string(trading::session_kind), trading::make_session_command_decoder});
+  to.ingress.push_back({std::string(trading::fills_topic), std::string(trading::portfolio_kind),
+                        trading::make_fills_decoder});
   to.egress.emplace_back(trading::session_events_topic);
   to.egress.emplace_back(trading::orders_topic);
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdio>
+#include <iomanip>
 #include <iostream>
 #include <random>
 #include <thread>
@@ -42,7 +43,7 @@ settings load_settings_or_throw(const std::string& file) {
 
 json give_command(const settings& all, entity_command what) {
   if (what.id.empty()) what.id = new_id();
-  what.body["id"] = what.id;
+  if (what.tell_id) what.body["id"] = what.id;
   const json request{{"verb", "ask"},
                      {"entity", to_string(what.to)},
                      {"type", what.type},
@@ -62,11 +63,37 @@ int print_answer(const char* command, const json& answer, bool as_json, const st
     std::cout << answer.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
   } else if (failed) {
     std::cerr << "troupe " << command << ": " << answer.at("error").get<std::string>() << ": "
-              << answer.value("detail", "") << '\n';
+              << (answer.contains("detail")   ? text_of(answer.at("detail"))
+                  : answer.contains("faults") ? answer.at("faults").dump()
+                                              : "")
+              << '\n';
   } else {
     std::cout << said << '\n';
   }
   return failed ? exit_failed : 0;
+}
+
+std::string text_of(const json& value) {
+  return value.is_null() ? "-" : value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+/// Numbers to the right, texts to the left; as wide as what stands in them.
+void print_table(const json& rows, const std::vector<std::string>& columns) {
+  std::vector<std::size_t> widths;
+  for (const auto& column : columns) {
+    auto width = column.size();
+    for (const auto& row : rows) width = std::max(width, text_of(row.at(column)).size());
+    widths.push_back(width);
+  }
+  const auto line = [&](const auto& cell) {
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      std::cout << (i == 0 ? "" : "  ") << std::left << std::setw(static_cast<int>(widths[i]))
+                << cell(columns[i]);
+    std::cout << '\n';
+  };
+  line([](const std::string& column) { return column; });
+  for (const auto& row : rows)
+    line([&](const std::string& column) { return text_of(row.at(column)); });
 }
 
 std::string sql_text(const std::string& text) {

@@ -13,7 +13,8 @@ struct entity_command {
   entity_id to;
   std::string type;
   nlohmann::json body = nlohmann::json::object();
-  std::string id{};  // Empty: a new one is made.
+  std::string id{};      // Empty: a new one is made.
+  bool tell_id = false;  // In the body, too: it is told in the events.
 };
 
 /// Reads the config of a node. Throws client_error when it cannot be used.
@@ -28,6 +29,11 @@ nlohmann::json give_command(const settings& all, entity_command what);
 /// code.
 int print_answer(const char* command, const nlohmann::json& answer, bool as_json,
                  const std::string& said);
+
+/// `-` for null, texts without quotes.
+std::string text_of(const nlohmann::json& value);
+/// Rows of objects as columns, each as wide as what stands in it.
+void print_table(const nlohmann::json& rows, const std::vector<std::string>& columns);
 
 /// `text` with `'` doubled, between `'`: a literal of SQL.
 std::string sql_text(const std::string& text);

@@ -1,6 +1,4 @@
-#include <iomanip>
 #include <iostream>
-#include <optional>
 
 #include "actors/trading/session_messages.hpp"
 #include "app/client.hpp"
@@ -50,40 +48,17 @@ int create(const options& o) {
                   {"size", {{"by", o.size_by}, {"amount", o.size}}},
                   {"from", o.from}};
   const auto answer =
-      give_command(load_settings_or_throw(o.file), {session_of(o), "create", body, o.id});
+      give_command(load_settings_or_throw(o.file), {session_of(o), "create", body, o.id, true});
   return print_answer(
       "session create", answer, o.as_json,
       "session " + o.name + " is created; `troupe session start " + o.name + "` lets it trade");
 }
 
 int obey(const options& o, const std::string& type) {
-  const auto answer =
-      give_command(load_settings_or_throw(o.file), {session_of(o), type, json::object(), o.id});
+  const auto answer = give_command(load_settings_or_throw(o.file),
+                                   {session_of(o), type, json::object(), o.id, true});
   return print_answer(("session " + type).c_str(), answer, o.as_json,
                       "session " + o.name + " is " + answer.value("phase", ""));
-}
-
-std::string text_of(const json& value) {
-  return value.is_null() ? "-" : value.is_string() ? value.get<std::string>() : value.dump();
-}
-
-/// Numbers to the right, texts to the left; as wide as what stands in them.
-void print_table(const json& rows, const std::vector<std::string>& columns) {
-  std::vector<std::size_t> widths;
-  for (const auto& column : columns) {
-    auto width = column.size();
-    for (const auto& row : rows) width = std::max(width, text_of(row.at(column)).size());
-    widths.push_back(width);
-  }
-  const auto line = [&](const auto& cell) {
-    for (std::size_t i = 0; i < columns.size(); ++i)
-      std::cout << (i == 0 ? "" : "  ") << std::left << std::setw(static_cast<int>(widths[i]))
-                << cell(columns[i]);
-    std::cout << '\n';
-  };
-  line([](const std::string& column) { return column; });
-  for (const auto& row : rows)
-    line([&](const std::string& column) { return text_of(row.at(column)); });
 }
 
 int list(const options& o) {
@@ -127,14 +102,13 @@ int show(const options& o) {
 int trades(const options& o) {
   store::status_reader reader(load_settings_or_throw(o.file).cluster.postgres.dsn);
   const auto rows = json::parse(reader.read_json(
-      "select f.time, f.symbol, f.side, f.quantity, f.price, f.fee, f.order_id, f.fill_id "
-      "from fills f join orders o on o.order_id = f.order_id where o.session = " +
-      sql_text(o.name) + " order by f.time, f.order_id, f.fill_id limit " +
+      "select time, symbol, side, quantity, price, fee, \"order\", id from fills where session = " +
+      sql_text(o.name) + " order by time, portfolio, \"order\", id limit " +
       std::to_string(o.limit)));
   if (o.as_json)
     std::cout << rows.dump() << '\n';
   else
-    print_table(rows, {"time", "symbol", "side", "quantity", "price", "fee", "order_id"});
+    print_table(rows, {"time", "symbol", "side", "quantity", "price", "fee", "order"});
   return 0;
 }
 
