@@ -71,13 +71,13 @@ class paper_venue {
     paper_book book;
     std::int64_t met = -1;  // All events up to this one.
   };
-  struct pace {
+  struct session_pace {
     std::int64_t awaited = -1;
     std::int64_t ask = 0;
     bool open = false;  // Not answered yet.
   };
   struct account {
-    std::map<std::string, pace> sessions;
+    std::map<std::string, session_pace> sessions;
     std::vector<group> groups;  // The first has the holdings.
 
     std::int64_t limit() const;

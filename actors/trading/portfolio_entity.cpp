@@ -80,7 +80,7 @@ class portfolio_entity::outlet final : public portfolio_listener {
     of_.unsettled_.insert(o.terms.symbol);
     if (of_.venue_ == venue_choice::paper)
       return out_.tell({std::string(paper_venue_kind), o.terms.symbol}, {type, std::move(body)});
-    body["type"] = type;
+    body["action"] = type;  // `type` is the order's.
     out_.publish(orders_topic, o.terms.portfolio, body.dump());
   }
 
