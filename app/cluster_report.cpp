@@ -57,8 +57,8 @@ json node_report(const store::cluster_view& view, const store::cluster_view::nod
 
 json cluster_status(const store::cluster_view& view, const json& own,
                     const std::map<std::string, json>& others) {
-  constexpr std::array summed{"shards", "ingress",      "commits",     "units",
-                              "rows",   "dead_letters", "undelivered", "entities"};
+  constexpr std::array summed{"shards",       "ingress",     "commits",  "units", "rows",
+                              "dead_letters", "undelivered", "entities", "feeds"};
   json all = own;
   for (const auto& [id, said] : others)
     if (said.is_object())

@@ -20,6 +20,7 @@
 #include "runtime/base/log.hpp"
 #include "runtime/base/partition.hpp"
 #include "runtime/bridge/kafka_egress.hpp"
+#include "runtime/bridge/kafka_history.hpp"
 #include "runtime/bridge/kafka_ingress.hpp"
 #include "runtime/bridge/topic_admin.hpp"
 #include "runtime/cluster/lease_keeper.hpp"
@@ -238,11 +239,13 @@ class node {
     ingress_ = std::make_unique<bridge::kafka_ingress>(bridge_ingress_options(all_, things_));
     egress_ = std::make_unique<bridge::kafka_egress>(
         bridge_egress_options(all_, [this] { return lease_valid(); }));
+    history_ = std::make_unique<bridge::kafka_history>(bridge_kafka_options(all_), things_.ingress);
     environment_.setup = {things_, limits_of(all_.cluster),
                           [this](const entity_id& id) { return shard_of(id); }};
     environment_.store = store_.get();
     environment_.ingress = ingress_.get();
     environment_.egress = egress_.get();
+    environment_.history = history_.get();
     environment_.clock = &clock_;
     environment_.self = life_;
     environment_.lease_valid = [this] { return lease_valid(); };
@@ -308,6 +311,7 @@ class node {
     }
     ingress_.reset();
     egress_.reset();
+    history_.reset();
     lease_.reset();  // Before leaving: a renewal after it would look like a death.
     nodes_->leave(life_);
     for (const auto& [life, member] : cluster_board_.read().members)
@@ -347,6 +351,7 @@ class node {
   std::unique_ptr<store::postgres_store> store_;
   std::unique_ptr<bridge::kafka_ingress> ingress_;
   std::unique_ptr<bridge::kafka_egress> egress_;
+  std::unique_ptr<bridge::kafka_history> history_;
   host_environment environment_;
   std::unique_ptr<cluster::lease_keeper> lease_;
   caf::actor supervisor_;

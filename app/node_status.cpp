@@ -28,6 +28,8 @@ node_status::totals node_status::add_up(const std::vector<status_board::entry>& 
       t.units += p->units;
       t.dead_letters += p->dead_letters;
       t.missing += p->log_missing;
+      t.feed_missing += p->feed_missing;
+      t.feed_cuts += p->feed_cuts;
       for (const auto& [table, n] : p->rows) t.rows[table] += n;
     }
     t.owned += shard.owned ? 1 : 0;
@@ -38,6 +40,9 @@ node_status::totals node_status::add_up(const std::vector<status_board::entry>& 
     t.entities += static_cast<std::int64_t>(shard.now.residents);
     t.inbox += static_cast<std::int64_t>(shard.now.inbox);
     t.restarts += shard.restarts;
+    t.followed += static_cast<std::int64_t>(shard.now.feeds.followed);
+    t.catching_up += static_cast<std::int64_t>(shard.now.feeds.catching_up);
+    t.feed_lag += shard.now.feeds.lag;
   }
   return t;
 }
@@ -112,7 +117,13 @@ json node_status::status() {
           {"rows", t.rows},
           {"dead_letters", t.dead_letters},
           {"undelivered", t.undelivered},
-          {"entities", t.entities}};
+          {"entities", t.entities},
+          {"feeds",
+           {{"followed", t.followed},
+            {"catching_up", t.catching_up},
+            {"lag", t.feed_lag},
+            {"missing", t.feed_missing},
+            {"cut_off", t.feed_cuts}}}};
 }
 
 health_report node_status::health() const {
@@ -146,6 +157,15 @@ void node_status::watch(metrics::registry& metrics) {
           of(&totals::missing));
   gauge("troupe_ingress_lag_records", "Records in the log that have not been applied yet.",
         of(&totals::lag));
+  gauge("troupe_feed_followed", "Cursors of entities in what they follow.", of(&totals::followed));
+  gauge("troupe_feed_catching_up", "Of those, the ones that read the log.",
+        of(&totals::catching_up));
+  gauge("troupe_feed_lag_records", "Records between cursors and live ends, summed.",
+        of(&totals::feed_lag));
+  counter("troupe_feed_missing_total", "Records that the log lost before a follower read them.",
+          of(&totals::feed_missing));
+  counter("troupe_feed_cut_off_total", "Shards of followers that were too slow.",
+          of(&totals::feed_cuts));
   gauge("troupe_entity_uncommitted_records", "Records applied but not yet committed.",
         of(&totals::uncommitted));
   counter("troupe_entity_commits_total", "Commits of all shards.", of(&totals::commits));

@@ -27,8 +27,8 @@ class node_status {
   void ready_when(std::function<bool()> settled);
   /// `{"node": ..., "shards": {"total", "live", "stopped": [...]}, "ingress": {"records", "rate",
   /// "lag", "uncommitted"}, "commits", "units", "rows": {table: n}, "dead_letters", "undelivered",
-  /// "entities"}`. Counts are since this process began; rate is records a second over the last
-  /// seconds.
+  /// "entities", "feeds": {"followed", "catching_up", "lag", "missing", "cut_off"}}`. Counts are
+  /// since this process began; rate is records a second over the last seconds.
   nlohmann::json status();
   /// One object for each shard of this node.
   nlohmann::json shards() const;
@@ -39,7 +39,8 @@ class node_status {
   struct totals {
     std::int64_t owned = 0, live = 0, applied = 0, lag = 0, uncommitted = 0, commits = 0, units = 0,
                  dead_letters = 0, missing = 0, undelivered = 0, entities = 0, restarts = 0,
-                 inbox = 0;
+                 inbox = 0, followed = 0, catching_up = 0, feed_lag = 0, feed_missing = 0,
+                 feed_cuts = 0;
     std::map<std::string, std::int64_t> rows;
   };
   static totals add_up(const std::vector<status_board::entry>& shards);

@@ -64,6 +64,10 @@ void print_status(const json& s) {
                   << "/s, lag " << in.at("lag") << ", " << in.at("uncommitted") << " uncommitted, "
                   << s.at("dead_letters") << " dead letters\n";
   line("entities") << s.at("entities") << " in memory\n";
+  if (s.contains("feeds") && s.at("feeds").at("followed") != 0)
+    line("feeds") << s.at("feeds").at("followed") << " followed, "
+                  << s.at("feeds").at("catching_up") << " catching up, lag "
+                  << s.at("feeds").at("lag") << ", " << s.at("feeds").at("missing") << " missing\n";
   line("commits") << s.at("commits") << ", " << s.at("units") << " units, " << s.at("undelivered")
                   << " messages undelivered\n";
   for (const auto& [table, rows] : s.at("rows").items())

@@ -21,6 +21,10 @@ struct handle_message {
   std::shared_ptr<message> what;
   time_point now;
 };
+struct feed_entity {
+  feed_follower::delivery what;
+  time_point now;
+};
 struct save_entity {
   std::uint64_t ticket;
 };
@@ -29,6 +33,17 @@ struct save_entity {
 struct message_handled {
   slot_id slot;
   std::shared_ptr<effects> done;
+  shard_machine::follows_now follows;
+};
+struct feed_taken {
+  slot_id slot;
+  std::size_t done;
+  std::shared_ptr<effects> decided;
+  shard_machine::follows_now follows;
+};
+struct follows_known {
+  slot_id slot;
+  std::vector<followed> follows;
 };
 struct state_saved {
   slot_id slot;
@@ -75,6 +90,19 @@ struct channel_acknowledged {
   sequence up_to;
 };
 
+struct feed_asked {
+  feed_request what;
+};
+struct feed_arrived {
+  std::shared_ptr<const feed_packet> what;
+};
+struct feed_bytes {  // A packet from another node.
+  std::string text;
+};
+struct source_live {
+  shard_id shard;
+};
+
 // To the member actor, from its threads.
 struct view_read {
   std::shared_ptr<std::optional<store::cluster_view>> view;
@@ -102,7 +130,9 @@ struct shard_failed {
 
 // clang-format off
 #define TROUPE_LOCAL_MESSAGES(X)                                                          \
-  X(absorb_events) X(handle_message) X(save_entity)                                       \
+  X(absorb_events) X(handle_message) X(feed_entity) X(save_entity)                        \
+  X(feed_taken) X(follows_known) X(feed_asked) X(feed_arrived) X(feed_bytes)              \
+  X(source_live)                                                                          \
   X(message_handled) X(state_saved) X(output_waiting) X(entity_failed)                    \
   X(records_arrived) X(shard_call) X(progress_due) X(wake_up) X(ask_entity)              \
   X(show_entity)                                                                          \
@@ -131,6 +161,9 @@ CAF_ADD_ATOM(troupe, troupe, tick_atom, "tick")
 CAF_ADD_ATOM(troupe, troupe, supervisor_atom, "superv")
 CAF_ADD_ATOM(troupe, troupe, channel_atom, "channel")
 CAF_ADD_ATOM(troupe, troupe, received_atom, "received")
+CAF_ADD_ATOM(troupe, troupe, feed_atom, "feed")
+CAF_ADD_ATOM(troupe, troupe, follow_atom, "follow")
+CAF_ADD_ATOM(troupe, troupe, source_atom, "source")
 CAF_END_TYPE_ID_BLOCK(troupe)
 #define TROUPE_UNSAFE(name) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::name)
 TROUPE_LOCAL_MESSAGES(TROUPE_UNSAFE)

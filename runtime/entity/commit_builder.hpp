@@ -43,8 +43,9 @@ struct open_batch {
 struct closing_batch {
   open_batch content;
   store::commit_batch commit;
-  std::set<slot_id> written;  // Whose state goes into the commit.
-  std::set<slot_id> awaited;  // Saves not yet answered.
+  std::set<slot_id> written;    // Whose state goes into the commit.
+  std::set<slot_id> awaited;    // Saves not yet answered.
+  std::set<slot_id> following;  // Those of `awaited` that follow others.
   std::vector<store::outbox_row>
       outbox;  // What the commit makes durable, to be handed out afterwards.
   std::map<std::string, position> positions;

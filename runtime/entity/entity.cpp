@@ -18,4 +18,8 @@ void entity::absorb(const event_batch&, std::size_t&, effects&) {
   ensure(false, "this kind is not log-fed");
 }
 
+void entity::absorb_feed(const feed_span&, std::size_t&, const context&, effects&) {
+  ensure(false, "this kind follows nothing");
+}
+
 }  // namespace troupe

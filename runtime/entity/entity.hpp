@@ -39,6 +39,27 @@ class event_batch {
 };
 using event_batch_ptr = std::shared_ptr<const event_batch>;
 
+/// Place of a resident entity in its shard host.
+using slot_id = strong_id<struct slot_id_tag, std::uint32_t>;
+
+/// A follower's cursor in the log of an entity that it follows.
+struct followed {
+  entity_id of;   // Of a log-fed kind. Need not exist yet.
+  position next;  // First offset not yet seen; `feed_from_now`: whatever comes from now on.
+};
+inline constexpr position feed_from_now{-1};
+
+/// The next stretch of a followed entity's log, for one follower.
+struct feed_span {
+  const entity_id& of;
+  const event_batch* events;  // Null: nothing happened in this stretch.
+  std::size_t end;            // Events from here on are not part of it.
+  position next;              // The cursor when all of it is done.
+  /// Records of the partition that the log lost before they could be read: what went before this
+  /// stretch may be missing.
+  std::int64_t missing = 0;
+};
+
 /// What a core decided while it handled an input: the only way out of an entity. Nothing of it
 /// leaves the shard before the commit that holds its cause.
 class effects {
@@ -76,6 +97,14 @@ class effects {
   /// This message changed nothing: a read. Without it the state is saved with the unit.
   void unchanged() { read_only = true; }
 
+  /// A feed changed what is followed (not just how far): `follows` is asked at once.
+  void follows_changed() { ask_follows = true; }
+
+  /// Something that must not wait: it leaves the entity.
+  bool leaves_entity() const {
+    return !tells.empty() || !records.empty() || !timers.empty() || !blocks.empty() ||
+           answer.has_value();
+  }
   /// Records wait to go out; rows alone can wait for the next checkpoint.
   bool has_output() const { return !records.empty(); }
 
@@ -85,6 +114,7 @@ class effects {
   std::vector<row_block> blocks;
   std::optional<nlohmann::json> answer;
   bool read_only = false;
+  bool ask_follows = false;
 };
 
 /// Where a message came from and when: time is input.
@@ -110,6 +140,16 @@ class entity {
   /// Log-fed kinds: folds the events from `done` on, in order. `done` counts the events that are
   /// finished, so that the culprit is known when one throws.
   virtual void absorb(const event_batch& events, std::size_t& done, effects& out);
+
+  /// Kinds that follow: what the state says that it follows, each entity once, with its cursors.
+  /// Asked after loading, after every message, and when a stretch was not finished.
+  virtual std::vector<followed> follows() const { return {}; }
+  /// Kinds that follow: takes the events [done, what.end) in order, and moves its cursor: to
+  /// `what.next` when it is through, else behind the last event that it took. It may stop early,
+  /// `done` tells where: the rest is offered again after its next message or event of another feed.
+  /// What has no effects but the state is committed later, with whatever comes next.
+  virtual void absorb_feed(const feed_span& what, std::size_t& done, const context& where,
+                           effects& out);
 };
 
 /// An entity kind as the runtime sees it.
@@ -120,6 +160,8 @@ struct kind_def {
   /// checkpoints.
   bool log_fed = false;
   std::function<std::unique_ptr<entity>(const entity_id&)> make;
+  /// Follows log-fed entities; not for log-fed kinds themselves.
+  bool follows = false;
 };
 
 }  // namespace troupe

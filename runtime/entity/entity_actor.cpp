@@ -1,5 +1,7 @@
 #include "runtime/entity/entity_actor.hpp"
 
+#include "runtime/base/ensure.hpp"
+
 namespace troupe {
 
 entity_actor::entity_actor(caf::actor_config& config, caf::actor host, slot_id slot,
@@ -17,6 +19,7 @@ caf::behavior entity_actor::make_behavior() {
   return {
       [this](const absorb_events& m) { on_absorb(m); },
       [this](const handle_message& m) { on_handle(m); },
+      [this](const feed_entity& m) { on_feed(m); },
       [this](const save_entity& m) { on_save(m); },
   };
 }
@@ -29,6 +32,7 @@ void entity_actor::recover() {
                       std::to_string(kind_->schema));
     if (row_) core_->load(row_->state, row_->schema);
     row_.reset();
+    if (kind_->follows) send(host_, follows_known{slot_, core_->follows()});
   } catch (const std::exception& e) {
     fail(std::string("its state cannot be loaded: ") + e.what());
   }
@@ -50,12 +54,32 @@ void entity_actor::on_absorb(const absorb_events& m) {
 void entity_actor::on_handle(const handle_message& m) {
   if (failed_) return;
   auto decided = std::make_shared<effects>();
+  shard_machine::follows_now follows;
   try {
     core_->handle(*m.what, {id_, m.now}, *decided);
+    if (kind_->follows) follows = core_->follows();
   } catch (const std::exception& e) {
     return fail(e.what());
   }
-  send(host_, message_handled{slot_, std::move(decided)});
+  send(host_, message_handled{slot_, std::move(decided), std::move(follows)});
+}
+
+void entity_actor::on_feed(const feed_entity& m) {
+  if (failed_) return;
+  const auto& d = m.what;
+  auto decided = std::make_shared<effects>();
+  shard_machine::follows_now follows;
+  auto taken = d.first;
+  try {
+    core_->absorb_feed({d.of, d.events.get(), d.end, d.next, d.missing}, taken, {id_, m.now},
+                       *decided);
+    ensure(d.first <= taken && taken <= d.end, "a core takes what it is given");
+    if (taken != d.end || decided->ask_follows) follows = core_->follows();
+  } catch (const std::exception& e) {
+    if (!d.events) return fail(e.what());
+    return fail(e.what(), d.events->at(std::clamp(taken, d.first, d.end - 1)));
+  }
+  send(host_, feed_taken{slot_, taken, std::move(decided), std::move(follows)});
 }
 
 void entity_actor::on_save(const save_entity& m) {

@@ -20,6 +20,7 @@ class entity_actor final : public caf::event_based_actor {
   void recover();
   void on_absorb(const absorb_events& m);
   void on_handle(const handle_message& m);
+  void on_feed(const feed_entity& m);
   void on_save(const save_entity& m);
   void fail(std::string reason, std::optional<position> event = std::nullopt);
 

@@ -91,6 +91,34 @@ class ingress_port {
   virtual void resume(shard_id shard) = 0;
 };
 
+/// What a log holds of some entities from a position on.
+struct history_chunk {
+  enum class outcome : std::uint8_t {
+    read,         // `events` are all of the wanted ones in [from, next); `next` may be `from`.
+    truncated,    // The log begins at `begin`, behind `from`.
+    unavailable,  // Nothing could be read; it was logged why.
+  };
+  struct of_key {
+    std::string key;
+    event_batch_ptr events;
+  };
+  outcome what = outcome::unavailable;
+  position from;
+  position next;
+  position begin;
+  std::vector<of_key> events;
+};
+
+/// The log on the way back: what followers have missed. Implemented by the bridge.
+class history_port {
+ public:
+  virtual ~history_port() = default;
+  /// Reads a bounded stretch of an ingress topic's partition and decodes what has one of these
+  /// keys. `done` runs on a thread of the port, exactly once.
+  virtual void read(std::uint32_t topic, shard_id partition, position from,
+                    std::vector<std::string> keys, std::function<void(history_chunk)> done) = 0;
+};
+
 /// The log on the way out. Implemented by the bridge. Shard i writes partition i; every record
 /// carries the headers `shard`, `epoch`, `seq`.
 class egress_port {

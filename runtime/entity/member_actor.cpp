@@ -2,6 +2,7 @@
 
 #include "runtime/base/log.hpp"
 #include "runtime/cluster/links.hpp"
+#include "runtime/entity/feed_wire.hpp"
 
 namespace troupe {
 
@@ -138,6 +139,16 @@ caf::behavior member_actor::make_behavior() {
         if (const auto shard = environment_.router->find(shard_id(source)))
           caf::event_based_actor::send(shard, channel_acknowledged{target, sequence(up_to)});
       },
+      [this](feed_atom, std::uint32_t target, std::string& bytes) {
+        if (const auto shard = environment_.router->find(shard_id(target)))
+          caf::event_based_actor::send(shard, feed_bytes{std::move(bytes)});
+      },
+      [this](follow_atom, std::uint32_t source, const std::string& bytes) {
+        const auto shard = environment_.router->find(shard_id(source));
+        const auto what = decode_request(bytes);
+        if (shard && what) caf::event_based_actor::send(shard, feed_asked{*what});
+      },
+      [this](source_atom, std::uint32_t shard) { tell_source_live(shard_id(shard)); },
       [this](admin_atom, const std::string& text) {
         return delegate(environment_.admin, admin_atom_v, text);
       },
@@ -293,8 +304,17 @@ void member_actor::host(shard_id shard) {
   caf::event_based_actor::send(supervisor_, host_atom_v, shard.value());
 }
 
+/// Those who follow its entities need not wait until they notice.
+void member_actor::tell_source_live(shard_id shard) {
+  for (const auto& host : environment_.router->all())
+    if (host) caf::event_based_actor::send(host, source_live{shard});
+}
+
 /// Tells how long it took, once everything that was to come has come.
 void member_actor::on_live(shard_id shard) {
+  tell_source_live(shard);
+  for (const auto& [life, member] : links_)
+    caf::event_based_actor::send(member, source_atom_v, shard.value());
   if (arriving_.erase(shard) == 0) return;
   ++arrived_;
   if (!arriving_.empty()) return;

@@ -77,6 +77,7 @@ class member_actor final : public caf::event_based_actor, private cluster::membe
   void on_member(const std::string& text);
   caf::result<std::string> on_order(const nlohmann::json& what);
   void on_live(shard_id shard);
+  void tell_source_live(shard_id shard);
   void relocate();
   void leave_when_empty();
 

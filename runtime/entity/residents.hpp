@@ -18,7 +18,7 @@ class residents {
     const kind_def* kind = nullptr;
     enum class status : std::uint8_t { free, loading, ready } state = status::free;
     bool stored = false;     // The store has (or is about to have) a state of it.
-    bool changed = false;    // Log plane: absorbed something since its last save.
+    bool changed = false;    // Took something of a log or a feed since its last save.
     std::uint32_t busy = 0;  // Saves and deliveries under way: not to be retired.
     time_point used{};
     std::string topic;  // Log plane: where its events come from.

@@ -27,7 +27,7 @@ bool shard_machine::checkpoint_due() const {
 }
 
 void shard_machine::maybe_commit() {
-  if (phase_ != phase::live || closing_ || running_ || loading_ > 0) return;
+  if (phase_ != phase::live || closing_ || running_ || loading_ > 0 || doubt_) return;
   if (std::ranges::any_of(open_.shows, [&](const auto& s) { return residents_[s.first].changed; }))
     checkpoint_now_ = true;
   const bool checkpoint = checkpoint_due();
@@ -45,6 +45,8 @@ void shard_machine::close_batch() {
   closing.commit.era = era_;
   closing.commit.delivered = outbox_.take_delivered();
   closing.written = closing.content.touched;
+  for (const auto slot : closing.written)
+    if (std::exchange(residents_[slot].changed, false)) std::erase(changed_, slot);
   if (closing.checkpoint) close_checkpoint();
   if (changed_.empty())
     closing_since_ = std::exchange(open_since_, inbox_.empty() ? time_point{} : world_.now());
@@ -81,6 +83,7 @@ void shard_machine::close_checkpoint() {
 void shard_machine::await_save(slot_id slot) {
   if (!closing_->awaited.insert(slot).second) return;
   ++residents_[slot].busy;
+  if (follower_.follows(slot)) closing_->following.insert(slot);
   world_.save(slot, closing_->ticket);
 }
 
@@ -97,8 +100,9 @@ void shard_machine::on_saved(slot_id slot, std::uint64_t ticket, std::string sta
   if (closing.written.contains(slot)) e.stored = true;
   show(slot, state);
   if (closing.written.contains(slot))
-    closing.commit.entities.push_back({e.id, e.kind->schema, std::move(state)});
-  if (closing.awaited.empty()) send_batch();
+    closing.commit.entities.push_back(
+        {e.id, e.kind->schema, std::move(state), closing.following.contains(slot)});
+  if (closing.awaited.empty() && !doubt_) send_batch();
 }
 
 /// Answers those who asked to see this entity, once the commit is durable.
@@ -112,6 +116,7 @@ void shard_machine::show(slot_id slot, const std::string& state) {
       answer["state"] = nlohmann::json::parse(state);
     else
       answer["error"] = "unknown_entity";
+    if (follower_.follows(slot)) answer["follows"] = feeds_of(slot);
     closing_->content.replies.push_back({it->second, std::move(answer)});
   }
 }
@@ -156,9 +161,11 @@ void shard_machine::send_batch() {
 }
 
 void shard_machine::on_committed(store::commit_outcome outcome) {
-  if (phase_ != phase::live) return;
-  ensure(closing_ && closing_->sent, "a commit was under way");
+  if (phase_ != phase::live && phase_ != phase::opening) return;
   using enum store::commit_outcome;
+  const bool batch = closing_ && closing_->sent;
+  if (doubt_ && !batch && outcome == committed) return fail(std::move(*doubt_));
+  ensure(batch || doubt_, "a commit was under way");
   if (outcome != committed) {
     static constexpr const char* names[] = {
         "", "another epoch owns the shard", "the connection was lost while committing",
@@ -201,8 +208,7 @@ void shard_machine::release_answers(open_batch& batch) {
   for (const auto& [slot, from] : batch.shows) {
     auto& e = residents_[slot];
     if (e.state != residents::entry::status::ready || e.stored || e.changed || e.busy > 0) continue;
-    world_.retire(slot);
-    residents_.remove(slot);
+    retire(slot);
   }
 }
 

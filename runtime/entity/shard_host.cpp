@@ -1,6 +1,8 @@
 #include "runtime/entity/shard_host.hpp"
 
+#include "runtime/base/log.hpp"
 #include "runtime/entity/entity_actor.hpp"
+#include "runtime/entity/feed_wire.hpp"
 
 namespace troupe {
 
@@ -11,7 +13,8 @@ shard_host::shard_host(caf::actor_config& config, shard_id shard,
       shard_(shard),
       environment_(*environment),
       supervisor_(std::move(supervisor)),
-      machine_(shard, environment->setup, *this, std::move(poisoned)) {}
+      machine_(shard, environment->setup, *this, std::move(poisoned)),
+      feed_decoder_(environment->setup.things.ingress) {}
 
 template <class Step>
 void shard_host::drive(Step step) {
@@ -49,8 +52,21 @@ caf::behavior shard_host::make_behavior() {
         });
       },
       [this](const message_handled& m) {
-        drive([&](shard_machine& s) { s.on_handled(m.slot, std::move(*m.done)); });
+        drive([&](shard_machine& s) { s.on_handled(m.slot, std::move(*m.done), m.follows); });
       },
+      [this](const feed_taken& m) {
+        drive(
+            [&](shard_machine& s) { s.on_fed(m.slot, m.done, std::move(*m.decided), m.follows); });
+      },
+      [this](const follows_known& m) {
+        drive([&](shard_machine& s) { s.on_follows(m.slot, m.follows); });
+      },
+      [this](const feed_asked& m) { drive([&](shard_machine& s) { s.on_feed_request(m.what); }); },
+      [this](const feed_arrived& m) {
+        drive([&](shard_machine& s) { s.on_feed_packet(*m.what); });
+      },
+      [this](const feed_bytes& m) { on_feed_bytes(m.text); },
+      [this](const source_live& m) { drive([&](shard_machine& s) { s.on_source_live(m.shard); }); },
       [this](const entity_failed& m) {
         drive([&](shard_machine& s) { s.on_entity_failed(m.slot, m.reason, m.event); });
       },
@@ -147,6 +163,40 @@ void shard_host::acknowledge_channel(shard_id source, sequence up_to) {
     send(member, received_atom_v, source.value(), target, up_to.value());
 }
 
+void shard_host::ask_source(shard_id source, feed_request what) {
+  if (const auto host = environment_.router->find(source))
+    send(host, feed_asked{std::move(what)});
+  else if (const auto member = environment_.router->find_remote(source))
+    send(member, follow_atom_v, source.value(), encode(what));
+}
+
+void shard_host::send_feed(shard_id to, feed_packet what) {
+  const auto host = environment_.router->find(to);
+  if (!host) {
+    if (const auto member = environment_.router->find_remote(to))
+      send(member, feed_atom_v, to.value(), encode(what));
+    return;
+  }
+  for (auto& piece : what.pieces) piece.raw.reset();  // Ingress waits for its records.
+  send(host, feed_arrived{std::make_shared<const feed_packet>(std::move(what))});
+}
+
+void shard_host::on_feed_bytes(const std::string& text) {
+  const auto packet = decode_packet(text, feed_decoder_, environment_.setup.things.ingress);
+  if (!packet)
+    return log::warn("entity", "feed_refused", {{"shard", shard_}, {"bytes", text.size()}});
+  drive([&](shard_machine& s) { s.on_feed_packet(*packet); });
+}
+
+void shard_host::read_history(shard_id source, const std::string& kind, position from,
+                              std::vector<std::string> keys) {
+  const auto topic = feed_decoder::topic_of(environment_.setup.things.ingress, kind);
+  environment_.history->read(*topic, source, from, std::move(keys),
+                             later([source, kind](shard_machine& s, history_chunk read) {
+                               s.on_history(source, kind, read);
+                             }));
+}
+
 void shard_host::assign(epoch era, std::vector<ingress_port::start> from) {
   ingress_port::receiver to;
   to.records = [self = caf::actor_cast<caf::actor>(this)](record_batch_ptr batch) {
@@ -172,6 +222,10 @@ void shard_host::absorb(slot_id slot, event_batch_ptr events, record_batch_ptr f
 
 void shard_host::handle(slot_id slot, message what) {
   send(entities_[slot.value()], handle_message{std::make_shared<message>(std::move(what)), now()});
+}
+
+void shard_host::feed(slot_id slot, const feed_follower::delivery& what) {
+  send(entities_[slot.value()], feed_entity{what, now()});
 }
 
 void shard_host::save(slot_id slot, std::uint64_t ticket) {

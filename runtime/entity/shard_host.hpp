@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "runtime/entity/actor_messages.hpp"
+#include "runtime/entity/feed_decoder.hpp"
 #include "runtime/entity/shard_router.hpp"
 #include "runtime/entity/status_board.hpp"
 
@@ -15,6 +16,7 @@ struct host_environment {
   store::shard_store* store = nullptr;
   ingress_port* ingress = nullptr;
   egress_port* egress = nullptr;
+  history_port* history = nullptr;
   const clock_source* clock = nullptr;
   incarnation self;
   std::function<bool()> lease_valid;
@@ -42,6 +44,10 @@ class shard_host final : public caf::event_based_actor, private shard_world {
   void publish(epoch era, const store::outbox_row& row) override;
   void send_to_shard(const store::outbox_row& row) override;
   void acknowledge_channel(shard_id source, sequence up_to) override;
+  void ask_source(shard_id source, feed_request what) override;
+  void read_history(shard_id source, const std::string& kind, position from,
+                    std::vector<std::string> keys) override;
+  void send_feed(shard_id to, feed_packet what) override;
   void assign(epoch era, std::vector<ingress_port::start> from) override;
   void pause() override { environment_.ingress->pause(shard_); }
   void resume() override { environment_.ingress->resume(shard_); }
@@ -50,6 +56,7 @@ class shard_host final : public caf::event_based_actor, private shard_world {
              const store::entity_row* row) override;
   void absorb(slot_id slot, event_batch_ptr events, record_batch_ptr from) override;
   void handle(slot_id slot, message what) override;
+  void feed(slot_id slot, const feed_follower::delivery& what) override;
   void save(slot_id slot, std::uint64_t ticket) override;
   void retire(slot_id slot) override;
   void answer(request_ref to, nlohmann::json what) override;
@@ -64,6 +71,7 @@ class shard_host final : public caf::event_based_actor, private shard_world {
   /// A callback for another thread that runs `step(machine, arguments...)` here.
   template <class Step>
   auto later(Step step);
+  void on_feed_bytes(const std::string& text);
   request_ref remember_client();
   void post_progress(bool always);
 
@@ -71,6 +79,7 @@ class shard_host final : public caf::event_based_actor, private shard_world {
   const host_environment& environment_;
   caf::actor supervisor_;
   shard_machine machine_;
+  feed_decoder feed_decoder_;
   std::vector<caf::actor> entities_;  // By slot.
   std::unordered_map<std::uint64_t, caf::response_promise> clients_;
   std::uint64_t requests_ = 0;

@@ -12,14 +12,22 @@ namespace troupe {
 /// Takes what the decoder makes of one span of records.
 class shard_machine::records_sink final : public decoder_sink {
  public:
-  records_sink(shard_machine& host, std::uint32_t topic, const record_batch_ptr& batch)
-      : host_(host), topic_(topic), batch_(batch), def_(host.setup_.things.ingress[topic]) {
+  /// `upto`: end of the records that are decoded. `for_feeds_only`: the entities do not get them.
+  records_sink(shard_machine& host, std::uint32_t topic, const record_batch_ptr& batch,
+               position upto, bool for_feeds_only)
+      : host_(host),
+        topic_(topic),
+        batch_(batch),
+        upto_(upto),
+        for_feeds_only_(for_feeds_only),
+        def_(host.setup_.things.ingress[topic]) {
     kind_ = host.find_kind(def_.kind);
   }
 
   void deliver(std::string_view key, event_batch_ptr events) override {
     ensure(kind_ != nullptr && kind_->log_fed, "events go to a log-fed kind");
-    host_.deliver_events(*kind_, key, std::move(events), batch_);
+    if (host_.source_.followed()) host_.source_.took(def_.kind, key, events, batch_, upto_);
+    if (!for_feeds_only_) host_.deliver_events(*kind_, key, std::move(events), batch_);
   }
 
   void deliver(const record_view& from, entity_id to, message what, std::string request) override {
@@ -32,6 +40,7 @@ class shard_machine::records_sink final : public decoder_sink {
 
   void refuse(const record_view& record, std::string_view reason,
               std::string_view detail) override {
+    if (for_feeds_only_) return;
     if (host_.logs_[topic_].log_fed)
       return host_.dead_letter(def_.topic, record.offset, record.key, record.payload, reason,
                                detail);
@@ -53,6 +62,8 @@ class shard_machine::records_sink final : public decoder_sink {
   shard_machine& host_;
   std::uint32_t topic_;
   const record_batch_ptr& batch_;
+  const position upto_;
+  const bool for_feeds_only_;
   const ingress_def& def_;
   const kind_def* kind_ = nullptr;
 };
@@ -61,6 +72,7 @@ void shard_machine::on_records(const record_batch_ptr& batch) {
   if (phase_ != phase::live || batch->assignment != era_.value() || batch->records.empty()) return;
   logs_[batch->topic].end = std::max(logs_[batch->topic].end, batch->log_end);
   take_records(batch->topic, batch);
+  source_.flush([this](shard_id to, feed_packet what) { world_.send_feed(to, std::move(what)); });
   load_missing();
   run_units();
   hold_back_if_full();
@@ -78,12 +90,13 @@ void shard_machine::take_records(std::uint32_t topic, const record_batch_ptr& ba
   if (log.log_fed) log.taken += static_cast<std::int64_t>(records.size());
   if (poisoned_.empty()) return decode_span(topic, records, batch);
   for (const auto& record : records)
-    if (!set_aside(topic, record)) decode_span(topic, {&record, 1}, batch);
+    decode_span(topic, {&record, 1}, batch, set_aside(topic, record));
 }
 
 void shard_machine::decode_span(std::uint32_t topic, std::span<const record_view> records,
-                                const record_batch_ptr& batch) {
-  records_sink sink(*this, topic, batch);
+                                const record_batch_ptr& batch, bool for_feeds_only) {
+  if (for_feeds_only && !logs_[topic].log_fed) return;
+  records_sink sink(*this, topic, batch, position(records.back().offset + 1), for_feeds_only);
   logs_[topic].decode->decode(records, sink);
 }
 
@@ -107,10 +120,7 @@ void shard_machine::deliver_events(const kind_def& kind, std::string_view key,
   auto& e = residents_[slot];
   if (e.topic.empty()) e.topic = setup_.things.ingress[from->topic].topic;
   e.used = open_since_;
-  if (!e.changed) {
-    e.changed = true;
-    changed_.push_back(slot);
-  }
+  mark_changed(slot);
   if (e.state == residents::entry::status::ready)
     return world_.absorb(slot, std::move(events), from);
   e.waiting.push_back({std::move(events), from});
@@ -153,6 +163,7 @@ void shard_machine::on_truncated(std::uint32_t topic, position wanted, position 
                  {}});
   progress_.log_missing += std::max<std::int64_t>(0, missing);
   logs_[topic].next = logs_[topic].applied = first;
+  source_.skipped(setup_.things.ingress[topic].kind, first);
   open_.advanced = true;
   checkpoint_now_ = true;
   world_.assign(era_, {{topic, first}});

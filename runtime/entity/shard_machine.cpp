@@ -13,7 +13,9 @@ shard_machine::shard_machine(shard_id id, const shard_setup& setup, shard_world&
       setup_(setup),
       world_(world),
       poisoned_(std::move(poisoned)),
-      answers_(2 * setup.limits.inbox_max) {
+      answers_(2 * setup.limits.inbox_max),
+      source_(id, setup.limits.feeds),
+      follower_(id, setup.limits.feeds, world, setup.shard_of) {
   for (const auto& def : setup_.things.ingress) {
     const auto* kind = find_kind(def.kind);
     auto& log = logs_.emplace_back();
@@ -46,6 +48,8 @@ void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::com
   outbox_.restore(image.sequences, std::move(image.outbox));
   for (auto& row : image.timers) timers_.set(std::move(row));
   channels_ = channels_committed_ = std::move(image.channels);
+  following_ = std::move(image.following);
+  follower_.begin(era_);
   log::debug("entity", "shard_taken", {{"shard", id_}, {"epoch", era_}});
   phase_ = phase::opening;
   world_.open_egress(era_);
@@ -56,15 +60,16 @@ void shard_machine::on_egress_opened(const std::map<std::string, sequence>& out)
   const auto ahead = outbox_.opened(out);
   if (!ahead.empty()) {
     const auto& a = ahead.front();
-    return fail({shard_failure::kind::state,
-                 a.target + " partition " + std::to_string(id_.value()) + " holds sequence " +
-                     std::to_string(a.in_log.value()) + " but the database knows only " +
-                     std::to_string(a.in_store.value()) +
-                     ": topics and database do not belong together (use the database that wrote "
-                     "them, other topics by "
-                     "kafka.topic_prefix, or delete the egress topics)",
-                 {},
-                 {}});
+    return fail_if_owner(
+        {shard_failure::kind::state,
+         a.target + " partition " + std::to_string(id_.value()) + " holds sequence " +
+             std::to_string(a.in_log.value()) + " but the database knows only " +
+             std::to_string(a.in_store.value()) +
+             ": topics and database do not belong together (use the database that wrote "
+             "them, other topics by "
+             "kafka.topic_prefix, or delete the egress topics)",
+         {},
+         {}});
   }
   if (phase_ == phase::opening) return go_live();
   hand_out();
@@ -82,6 +87,7 @@ void shard_machine::go_live() {
   world_.assign(era_, std::move(from));
   world_.live(era_);
   hand_out();
+  revive_followers(std::exchange(following_, {}));
   on_wake();
 }
 
@@ -90,6 +96,17 @@ void shard_machine::fail(shard_failure why) {
   phase_ = phase::failed;
   progress_.live = false;
   world_.fail(std::move(why));
+}
+
+/// A log that knows more than the store may be a later owner's work: an empty commit tells whether
+/// the epoch still holds. Nothing else is committed meanwhile.
+void shard_machine::fail_if_owner(shard_failure why) {
+  if (doubt_) return;
+  doubt_ = std::move(why);
+  store::commit_batch fence;
+  fence.shard = id_;
+  fence.era = era_;
+  world_.commit(std::move(fence));
 }
 
 void shard_machine::hand_out() {
@@ -101,8 +118,7 @@ void shard_machine::on_delivered(const std::string& topic, sequence seq) {
   if (phase_ != phase::live) return;
   outbox_.delivered(topic_target(topic), seq);
   undelivered_since_ = outbox_.undelivered() == 0 ? time_point{} : world_.now();
-  hold_back_if_full();
-  drain_further();
+  relieve();
 }
 
 void shard_machine::on_egress_lost(const std::string& topic, const std::string& reason) {
@@ -115,7 +131,14 @@ void shard_machine::on_egress_lost(const std::string& topic, const std::string& 
 void shard_machine::on_channel_acknowledged(const std::string& target, sequence up_to) {
   if (phase_ != phase::live) return;
   outbox_.delivered(target, up_to);
+  relieve();
+}
+
+/// Something has left the outbox.
+void shard_machine::relieve() {
+  const bool held_back = held_back_;
   hold_back_if_full();
+  if (held_back && !held_back_) run_units();
   drain_further();
 }
 
@@ -140,10 +163,9 @@ void shard_machine::on_wake() {
   residents_.each([&](slot_id slot, residents::entry& e) {
     const bool idle = e.state == residents::entry::status::ready && !e.changed && e.busy == 0 &&
                       now - e.used >= setup_.limits.idle_timeout;
-    if (!idle || open_.touched.contains(slot)) return;
-    world_.retire(slot);
-    residents_.remove(slot);
+    if (idle && !open_.touched.contains(slot) && !follower_.follows(slot)) retire(slot);
   });
+  tend_feeds();
   run_units();
   maybe_commit();
   wake_when_needed();
@@ -174,6 +196,8 @@ void shard_machine::wake_when_needed() {
   constexpr std::chrono::milliseconds look_around_max{1000};  // Status, idle entities, resends.
   auto when = world_.now() + std::min(setup_.limits.checkpoint_interval, look_around_max);
   if (const auto timer = timers_.next()) when = std::min(when, *timer);
+  if (const auto tick = follower_.next_tick()) when = std::min(when, *tick);
+  if (source_.followed()) when = std::min(when, beat_at_ + setup_.limits.feeds.heartbeat);
   world_.wake_at(when);
 }
 
@@ -196,6 +220,18 @@ slot_id shard_machine::resident(const kind_def& kind, const entity_id& id) {
   to_load_.push_back(id);
   ++loading_;
   return slot;
+}
+
+void shard_machine::retire(slot_id slot) {
+  follower_.drop(slot);
+  world_.retire(slot);
+  residents_.remove(slot);
+}
+
+/// Its input can be read again: its state waits for the next checkpoint, or for effects.
+void shard_machine::mark_changed(slot_id slot) {
+  if (std::exchange(residents_[slot].changed, true)) return;
+  changed_.push_back(slot);
 }
 
 void shard_machine::load_missing() {
@@ -239,6 +275,9 @@ shard_progress shard_machine::progress() const {
   p.undelivered_since = undelivered_since_;
   p.inbox = inbox_.size();
   p.residents = residents_.size();
+  p.feeds = follower_.state();
+  p.feeds_out = source_.lanes();
+  p.feed_cuts = source_.cuts();
   return p;
 }
 

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "runtime/entity/commit_builder.hpp"
+#include "runtime/entity/feed_follower.hpp"
+#include "runtime/entity/feed_source.hpp"
 #include "runtime/entity/outbox.hpp"
 #include "runtime/entity/residents.hpp"
 #include "runtime/entity/shard_world.hpp"
@@ -29,6 +31,7 @@ struct shard_limits {
   std::chrono::seconds requests_remembered{604'800};
   std::chrono::milliseconds channel_resend{1000};
   bool go_on_when_truncated = false;
+  feed_limits feeds;
 };
 
 /// What every shard host of a node shares: immutable.
@@ -56,6 +59,10 @@ struct shard_progress {
   std::size_t inbox = 0;
   std::size_t residents = 0;
   std::map<std::string, position> positions;  // Committed, by topic.
+  feed_state feeds;                           // What its entities follow.
+  std::size_t feeds_out = 0;                  // Shards that follow its entities.
+  std::int64_t feed_cuts = 0;                 // Followers that were too slow.
+  std::int64_t feed_missing = 0;              // Records that the log lost before a follower's turn.
 };
 
 /// One shard from taking it to losing it, as a state machine without threads, clocks or I/O: calls
@@ -91,10 +98,22 @@ class shard_machine {
   void on_channel(shard_id source, sequence seq, entity_id to, message what);
   void on_channel_acknowledged(const std::string& target, sequence up_to);
 
-  void on_handled(slot_id slot, effects done);
+  /// `follows`: what the entity follows now; nothing if its kind follows nothing, or if that has
+  /// not changed.
+  using follows_now = std::optional<std::vector<followed>>;
+  void on_handled(slot_id slot, effects decided, const follows_now& follows = {});
+  /// `done`: the first of the offered events that it has not taken.
+  void on_fed(slot_id slot, std::size_t done, effects decided, const follows_now& follows);
+  void on_follows(slot_id slot, const std::vector<followed>& follows);  // After its loading.
   void on_output_waiting(slot_id slot);
   void on_saved(slot_id slot, std::uint64_t ticket, std::string state, effects output);
   void on_entity_failed(slot_id slot, std::string reason, std::optional<position> event);
+
+  void on_feed_request(const feed_request& from);
+  void on_feed_packet(const feed_packet& packet);
+  void on_history(shard_id source, const std::string& kind, const history_chunk& read);
+  /// The shard has a new owner.
+  void on_source_live(shard_id source);
 
   void on_committed(store::commit_outcome outcome);
   void on_delivered(const std::string& topic, sequence seq);
@@ -129,15 +148,17 @@ class shard_machine {
   // Life (shard_machine.cpp)
   void go_live();
   void fail(shard_failure why);
+  void fail_if_owner(shard_failure why);
   void hand_out();
   void wake_when_needed();
+  void relieve();
   void drain_further();
 
   // Log plane (shard_log.cpp)
   void take_records(std::uint32_t topic, const record_batch_ptr& batch);
   bool set_aside(std::uint32_t topic, const record_view& record);
   void decode_span(std::uint32_t topic, std::span<const record_view> records,
-                   const record_batch_ptr& batch);
+                   const record_batch_ptr& batch, bool for_feeds_only = false);
   void deliver_events(const kind_def& kind, std::string_view key, event_batch_ptr events,
                       const record_batch_ptr& from);
   void dead_letter(const std::string& source, std::int64_t place, std::string_view key,
@@ -148,6 +169,7 @@ class shard_machine {
   void enqueue(unit u);
   void run_units();
   bool ready_to_run(unit& u);
+  bool begin_next();
   void begin_unit(unit u);
   void step_unit();
   void merge(slot_id slot, effects done);
@@ -156,6 +178,16 @@ class shard_machine {
   void advance(const unit& u);
   void finish(unit u, nlohmann::json answer);
   void answer_again(const unit& u, const std::string& answer);
+
+  // Feeds (shard_feeds.cpp)
+  bool begin_feed();
+  void spare_poison(unit& u);
+  void follow(slot_id slot, const std::vector<followed>& all);
+  void feeds_moved();
+  void tend_feeds();
+  void revive_followers(const std::vector<entity_id>& following);
+  std::optional<position> taken_of(std::string_view kind) const;
+  nlohmann::json feeds_of(slot_id slot) const;
 
   // Commits (shard_commit.cpp)
   bool checkpoint_due() const;
@@ -168,6 +200,8 @@ class shard_machine {
   void release_answers(open_batch& batch);
 
   slot_id resident(const kind_def& kind, const entity_id& id);
+  void mark_changed(slot_id slot);
+  void retire(slot_id slot);
   void load_missing();
   const kind_def* find_kind(std::string_view name) const;
   const poison* find_poison(const input_ref& input) const;
@@ -196,13 +230,19 @@ class shard_machine {
 
   open_batch open_;                       // What goes with the next commit.
   open_batch log_open_;                   // Log plane: what goes with the next checkpoint.
-  std::vector<slot_id> changed_;          // Log plane: whose state the next checkpoint saves.
+  std::vector<slot_id> changed_;          // By a log or a feed: saved by the next checkpoint.
   std::optional<closing_batch> closing_;  // States are being gathered, or the commit is under way.
+  std::optional<shard_failure> doubt_;    // Looked like a failure; an owner's only if it still is.
   std::uint64_t tickets_ = 0;
   bool output_waiting_ = false;
   bool checkpoint_now_ = false;
   bool held_back_ = false;
   bool draining_ = false;
+  feed_source source_;
+  feed_follower follower_;
+  std::vector<entity_id> following_;  // Until the shard is live.
+  bool feeds_turn_ = false;
+  time_point beat_at_{};
   time_point last_checkpoint_{};
   time_point resend_at_{};
   shard_progress progress_;

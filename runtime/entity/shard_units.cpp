@@ -97,12 +97,23 @@ void shard_machine::enqueue(unit u) {
 
 void shard_machine::run_units() {
   constexpr std::size_t batch_units_max = 2000;  // Keeps one commit's size and time within reason.
-  while (phase_ == phase::live && !running_ && !inbox_.empty() && open_.units < batch_units_max) {
-    if (!ready_to_run(inbox_.front())) return;
-    auto next = std::move(inbox_.front());
-    inbox_.pop_front();
-    begin_unit(std::move(next));
+  while (phase_ == phase::live && !running_ && open_.units < batch_units_max)
+    if (!begin_next()) return;
+}
+
+/// Inputs and feeds take turns.
+bool shard_machine::begin_next() {
+  const bool input = !inbox_.empty() && ready_to_run(inbox_.front());
+  if ((!input || feeds_turn_) && begin_feed()) {
+    feeds_turn_ = false;
+    return true;
   }
+  if (!input) return false;
+  feeds_turn_ = true;
+  auto next = std::move(inbox_.front());
+  inbox_.pop_front();
+  begin_unit(std::move(next));
+  return true;
 }
 
 bool shard_machine::ready_to_run(unit& u) {
@@ -167,12 +178,18 @@ void shard_machine::step_unit() {
   }
 }
 
-void shard_machine::on_handled(slot_id slot, effects done) {
+void shard_machine::on_handled(slot_id slot, effects decided, const follows_now& follows) {
   if (phase_ != phase::live) return;
   ensure(running_ && running_->waiting, "an entity answers only what it was asked");
   --residents_[slot].busy;
   running_->waiting = false;
-  merge(slot, std::move(done));
+  if (!decided.read_only || (residents_[slot].changed && decided.leaves_entity()))
+    open_.touched.insert(slot);
+  merge(slot, std::move(decided));
+  if (follows) {
+    follow(slot, *follows);
+    follower_.resume(slot);
+  }
   step_unit();
   run_units();
   maybe_commit();
@@ -180,7 +197,6 @@ void shard_machine::on_handled(slot_id slot, effects done) {
 
 void shard_machine::merge(slot_id slot, effects done) {
   const auto& self = residents_[slot].id;
-  if (!done.read_only) open_.touched.insert(slot);
   for (auto& tell : done.tells) {
     const auto shard = setup_.shard_of(tell.to);
     if (shard == id_)
@@ -255,7 +271,9 @@ void shard_machine::on_entity_failed(slot_id slot, std::string reason,
   if (phase_ == phase::failed) return;
   const auto& e = residents_[slot];
   shard_failure why{shard_failure::kind::entity, std::move(reason), {}, e.id};
-  if (event)
+  if (event && running_ && running_->what.feed && !e.kind->log_fed)
+    why.input = {running_->what.input.source, event->value(), running_->what.input.key};
+  else if (event)
     why.input = {e.topic, event->value(), {}};
   else if (running_)
     why.input = running_->what.input;

@@ -5,21 +5,20 @@
 #include <vector>
 
 #include "runtime/entity/entity.hpp"
+#include "runtime/entity/feed_follower.hpp"
 #include "runtime/entity/ingress.hpp"
 #include "runtime/store/shard_store.hpp"
 
 namespace troupe {
 
-/// Place of a resident entity in its shard host.
-using slot_id = strong_id<struct slot_id_tag, std::uint32_t>;
 /// A client's request that waits for its answer.
 using request_ref = strong_id<struct request_ref_tag, std::uint64_t>;
 
 /// Names one logged input: what a quarantine entry is keyed by.
 struct input_ref {
-  std::string source;      // Topic, `timer`, `shard:N` or `request`.
+  std::string source;      // Topic, `timer`, `shard:N`, `request` or `feed:kind/key`.
   std::int64_t place = 0;  // Offset, due time in µs, or sequence.
-  std::string key;         // Timer (`kind/key/name`) or request id; empty for logs.
+  std::string key;         // Timer (`kind/key/name`), request id, follower; empty for logs.
 
   auto operator<=>(const input_ref&) const = default;
 };
@@ -51,10 +50,8 @@ struct shard_failure {
 
 /// What a shard machine asks of its surroundings. Every call returns at once; what it leads to
 /// comes back as an `on_...` call of the machine, on the same thread, later.
-class shard_world {
+class shard_world : public feed_port {
  public:
-  virtual ~shard_world() = default;
-
   virtual time_point now() const = 0;
   /// Whether this node may still speak for its shards.
   virtual bool lease_valid() const = 0;
@@ -76,13 +73,18 @@ class shard_world {
   virtual void resume() = 0;
   virtual void unassign() = 0;
 
-  /// Brings an entity to life in `slot`, from `row` or, without one, new.
+  /// A packet for the followers in another shard, or this one. May get lost.
+  virtual void send_feed(shard_id to, feed_packet what) = 0;
+
+  /// Brings an entity to life in `slot`, from `row` or, without one, new. If its kind follows:
+  /// on_follows.
   virtual void spawn(slot_id slot, const kind_def& kind, const entity_id& id,
                      const store::entity_row* row) = 0;
   virtual void absorb(slot_id slot, event_batch_ptr events,
-                      record_batch_ptr from) = 0;             // on_output_waiting
-  virtual void handle(slot_id slot, message what) = 0;        // on_handled
-  virtual void save(slot_id slot, std::uint64_t ticket) = 0;  // on_saved
+                      record_batch_ptr from) = 0;                            // on_output_waiting
+  virtual void handle(slot_id slot, message what) = 0;                       // on_handled
+  virtual void feed(slot_id slot, const feed_follower::delivery& what) = 0;  // on_fed
+  virtual void save(slot_id slot, std::uint64_t ticket) = 0;                 // on_saved
   virtual void retire(slot_id slot) = 0;
 
   virtual void answer(request_ref to, nlohmann::json what) = 0;

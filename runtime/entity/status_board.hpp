@@ -80,6 +80,8 @@ class status_board {
     to.units += from.units;
     to.dead_letters += from.dead_letters;
     to.log_missing += from.log_missing;
+    to.feed_missing += from.feed_missing;
+    to.feed_cuts += from.feed_cuts;
     to.positions = from.positions;
   }
 

@@ -17,12 +17,13 @@ struct unit {
   input_ref input;
   entity_id to;
   message what;
-  std::string request;                    // Empty: not remembered.
-  std::optional<request_ref> from;        // A client waits.
-  std::optional<store::timer_row> timer;  // Fired by this timer.
-  std::optional<shard_id> channel;        // Came from this shard.
-  std::optional<std::uint32_t> topic;     // Came from this ingress topic.
-  record_batch_ptr record;                // Keeps the record counted as in flight.
+  std::string request;                          // Empty: not remembered.
+  std::optional<request_ref> from;              // A client waits.
+  std::optional<store::timer_row> timer;        // Fired by this timer.
+  std::optional<shard_id> channel;              // Came from this shard.
+  std::optional<std::uint32_t> topic;           // Came from this ingress topic.
+  std::optional<feed_follower::delivery> feed;  // Came from an entity that it follows.
+  record_batch_ptr record;                      // Keeps the record counted as in flight.
   /// A record that could not be decoded: has no receiver, only a reason.
   struct refusal {
     std::string key, payload, reason, detail;

@@ -57,16 +57,20 @@ const part positions{{pg_type::text, pg_type::int8},
                      }};
 
 const part entities{
-    {pg_type::text, pg_type::text, pg_type::int4, pg_type::json},
-    {"insert into entity(shard, kind, key, schema, state) select $1, c1, c2, c3, c4 from {rows} "
+    {pg_type::text, pg_type::text, pg_type::int4, pg_type::json, pg_type::int4},
+    {"insert into entity(shard, kind, key, schema, state, follows) "
+     "select $1, c1, c2, c3, c4, c5 <> 0 from {rows} "
      "on conflict (shard, kind, key) do update "
-     "set schema = excluded.schema, state = excluded.state, saved_at = excluded.saved_at"},
+     "set schema = excluded.schema, state = excluded.state, follows = excluded.follows, "
+     "saved_at = excluded.saved_at"},
     has<&commit_batch::entities>,
     [](const commit_batch& b, binary_parameters& out) {
       add_column(out, pg_type::text, b.entities, kind_of<&entity_row::id>);
       add_column(out, pg_type::text, b.entities, key_of<&entity_row::id>);
       add_column(out, pg_type::int4, b.entities, field<&entity_row::schema>);
       add_column(out, pg_type::json, b.entities, text_field<&entity_row::state>);
+      add_column(out, pg_type::int4, b.entities,
+                 [](const entity_row& row) { return row.follows ? 1 : 0; });
     }};
 
 const part outbox{

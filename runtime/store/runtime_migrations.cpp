@@ -135,9 +135,16 @@ alter table node add column draining boolean not null default false;
 alter table shard add column assigned text;
 )sql";
 
-constexpr std::array list{migration{"runtime/0001_tables", tables},
-                          migration{"runtime/0002_state_storage", storage},
-                          migration{"runtime/0003_cluster", cluster}};
+// Entities that follow others must live without being asked: they are looked for whenever a shard
+// is taken.
+constexpr std::string_view feeds = R"sql(
+alter table entity add column follows boolean not null default false;
+create index entity_follows on entity(shard) where follows;
+)sql";
+
+constexpr std::array list{
+    migration{"runtime/0001_tables", tables}, migration{"runtime/0002_state_storage", storage},
+    migration{"runtime/0003_cluster", cluster}, migration{"runtime/0004_feeds", feeds}};
 
 }  // namespace
 

@@ -105,6 +105,10 @@ std::optional<shard_image> read_image(pg_connection& db, shard_id shard) {
            [&](const auto& r) {
              image.channels.emplace(shard_id(r[0].template as<std::uint32_t>()),
                                     sequence(number(r[1])));
+           }) &&
+      each(db, "following", "select kind, key from entity where shard = $1::int4 and follows", id,
+           [&](const auto& r) {
+             image.following.push_back({text(r[0]), text(r[1])});
            });
   return complete ? std::optional(std::move(image)) : std::nullopt;
 }

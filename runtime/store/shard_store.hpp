@@ -18,6 +18,7 @@ struct entity_row {
   entity_id id;
   int schema = 1;
   std::string state;
+  bool follows = false;  // Lives even when nobody sends it anything: `shard_image::following`.
 };
 
 /// A message that leaves the shard: to an egress topic (`topic:NAME`) or another shard (`shard:N`).
@@ -105,6 +106,7 @@ struct shard_image {
   std::vector<outbox_row> outbox;             // Not yet acknowledged, by (target, seq).
   std::vector<timer_row> timers;
   std::map<shard_id, sequence> channels;
+  std::vector<entity_id> following;  // Entities that follow others.
 };
 
 struct taken_shard {

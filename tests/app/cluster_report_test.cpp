@@ -20,7 +20,8 @@ json node_says(const std::string& id, int records, int live) {
       {"rows", {{"bar", 10}}},
       {"dead_letters", 0},
       {"undelivered", 0},
-      {"entities", 7}};
+      {"entities", 7},
+      {"feeds", {{"followed", 2}, {"lag", 5}}}};
 }
 
 store::cluster_view three_nodes() {
@@ -43,6 +44,7 @@ TEST_CASE("the cluster's status adds up what the nodes say, and shows each") {
   CHECK(s["ingress"]["records"] == 150);
   CHECK(s["ingress"]["rate"] == 3.0);
   CHECK(s["rows"]["bar"] == 20);
+  CHECK(s["feeds"]["lag"] == 10);
   CHECK(s["shards"]["live"] == 2);
   CHECK(s["shards"]["total"] == 3);
   CHECK(s["shards"]["moving"] == 2);  // From b to a; and c, which had the third, is gone.

@@ -1,55 +1,15 @@
 #include "tests/runtime/entity/model_world.hpp"
 
+#include <algorithm>
+
 #include "runtime/base/ensure.hpp"
+#include "runtime/entity/feed_decoder.hpp"
 
 namespace troupe::test {
 
-store::commit_outcome durable::apply(const store::commit_batch& batch) {
-  if (batch.era != era) return store::commit_outcome::fenced;
-  for (const auto& [topic, at] : batch.positions) {
-    ensure(positions[topic] <= at, "positions never go back");
-    positions[topic] = at;
-  }
-  std::set<entity_id> seen;
-  for (const auto& row : batch.entities) {
-    ensure(seen.insert(row.id).second, "one row an entity");
-    entities[row.id] = row;
-  }
-  for (const auto& row : batch.outbox) {
-    ensure(row.seq.value() == sequences[row.target].value() + 1, "sequences have no gaps");
-    ensure(row.key.find('\0') == std::string::npos, "PostgreSQL stores no NUL");
-    sequences[row.target] = row.seq;
-    outbox[row.target][row.seq] = row;
-  }
-  for (const auto& range : batch.delivered)
-    std::erase_if(outbox[range.target],
-                  [&](const auto& entry) { return entry.first <= range.up_to; });
-  for (const auto& row : batch.timers_set) timers[{row.owner, row.name}] = row;
-  for (const auto& key : batch.timers_cleared) timers.erase(key);
-  for (const auto& row : batch.answers)
-    ensure(answers.emplace(row.request, row.answer).second, "one answer a request");
-  for (const auto& [source, seq] : batch.channels) {
-    ensure(channels[source] < seq, "channel positions grow");
-    channels[source] = seq;
-  }
-  for (const auto& row : batch.quarantined) quarantined.push_back(row);
-  for (const auto& block : batch.rows)
-    for (const auto& cell : block.column(0)) rows.push_back(std::get<std::int64_t>(cell));
-  return store::commit_outcome::committed;
-}
-
-store::taken_shard durable::take() {
-  era = epoch(era.value() + 1);
-  store::taken_shard taken{era, {positions, sequences, {}, {}, channels}};
-  for (const auto& [target, lane] : outbox)
-    for (const auto& [seq, row] : lane) taken.image.outbox.push_back(row);
-  for (const auto& [key, row] : timers) taken.image.timers.push_back(row);
-  return taken;
-}
-
 bool model_world::step(std::mt19937_64& random) {
-  std::deque<std::function<void()>>* queues[] = {&store_calls, &entity_calls, &egress_calls,
-                                                 &ingress_calls};
+  std::deque<std::function<void()>>* queues[] = {&store_calls,   &entity_calls, &egress_calls,
+                                                 &ingress_calls, &feed_calls,   &history_calls};
   std::vector<std::deque<std::function<void()>>*> busy;
   for (auto* q : queues)
     if (!q->empty()) busy.push_back(q);
@@ -124,23 +84,29 @@ void model_world::assign(epoch, std::vector<ingress_port::start> from) {
   for (const auto& start : from) reading_[start.topic] = start.from.value();
 }
 
+std::shared_ptr<record_batch> model_world::read(std::uint32_t topic, std::int64_t from,
+                                                std::size_t count) const {
+  const auto& log = disk_.in[setup_.things.ingress[topic].topic];
+  auto storage = std::make_shared<std::deque<std::string>>();
+  auto batch = std::make_shared<record_batch>();
+  for (; count > 0 && from < static_cast<std::int64_t>(log.size()); --count, ++from) {
+    const auto& text = storage->emplace_back(log[static_cast<std::size_t>(from)]);
+    const auto key = std::string_view(text).substr(0, text.find('|'));
+    batch->records.push_back({key, std::string_view(text).substr(key.size() + 1), from, 0});
+  }
+  batch->storage = storage;
+  batch->log_end = static_cast<std::int64_t>(log.size());
+  return batch;
+}
+
 bool model_world::feed(std::uint32_t topic, std::size_t count) {
   const auto it = reading_.find(topic);
   if (it == reading_.end() || paused) return false;
-  const auto& name = setup_.things.ingress[topic].topic;
-  const auto& log = disk_.in[name];
-  auto storage = std::make_shared<std::deque<std::string>>();
-  auto batch = std::make_shared<record_batch>();
-  for (; count > 0 && it->second < static_cast<std::int64_t>(log.size()); --count, ++it->second) {
-    const auto& text = storage->emplace_back(log[static_cast<std::size_t>(it->second)]);
-    const auto key = std::string_view(text).substr(0, text.find('|'));
-    batch->records.push_back({key, std::string_view(text).substr(key.size() + 1), it->second, 0});
-  }
+  auto batch = read(topic, it->second, count);
   if (batch->records.empty()) return false;
+  it->second = batch->records.back().offset + 1;
   batch->topic = topic;
   batch->assignment = disk_.era.value();
-  batch->log_end = static_cast<std::int64_t>(log.size());
-  batch->storage = storage;
   ingress_calls.push_back([this, batch] { machine->on_records(batch); });
   return true;
 }
@@ -149,8 +115,59 @@ void model_world::spawn(slot_id slot, const kind_def& kind, const entity_id& id,
                         const store::entity_row* row) {
   if (cores_.size() <= slot.value()) cores_.resize(slot.value() + 1);
   auto& c = cores_[slot.value()];
-  c = {id, kind.make(id), {}, false};
+  c = {id, kind.make(id), {}, false, kind.follows};
   if (row != nullptr) c.core->load(row->state, row->schema);
+  if (kind.follows)
+    entity_calls.push_back(
+        [this, slot, follows = c.core->follows()] { machine->on_follows(slot, follows); });
+}
+
+void model_world::ask_source(shard_id, feed_request what) {
+  feed_calls.push_back([this, what = std::move(what)] { machine->on_feed_request(what); });
+}
+
+void model_world::send_feed(shard_id, feed_packet what) {
+  feed_calls.push_back([this, what = std::move(what)] {
+    if (!feeds_lost) machine->on_feed_packet(what);
+  });
+}
+
+void model_world::read_history(shard_id source, const std::string& kind, position from,
+                               std::vector<std::string> keys) {
+  constexpr std::size_t count = 7;
+  history_calls.push_back([this, source, kind, from, keys = std::move(keys)] {
+    const auto topic = feed_decoder::topic_of(setup_.things.ingress, kind);
+    const auto first = disk_.truncated[setup_.things.ingress[*topic].topic];
+    history_chunk chunk{history_chunk::outcome::read, from, from, first, {}};
+    if (from < first) {
+      chunk.what = history_chunk::outcome::truncated;
+      return machine->on_history(source, kind, chunk);
+    }
+    auto batch = read(*topic, from.value(), count);
+    if (!batch->records.empty()) chunk.next = position(batch->records.back().offset + 1);
+    std::erase_if(batch->records,
+                  [&](const record_view& r) { return !std::ranges::binary_search(keys, r.key); });
+    chunk.events = feed_decoder(setup_.things.ingress).decode(*topic, batch->records);
+    machine->on_history(source, kind, chunk);
+  });
+}
+
+void model_world::feed(slot_id slot, const feed_follower::delivery& d) {
+  entity_calls.push_back([this, slot, d] {
+    auto& c = cores_[slot.value()];
+    effects out;
+    auto done = d.first;
+    try {
+      c.core->absorb_feed({d.of, d.events.get(), d.end, d.next, d.missing}, done, {c.id, clock_},
+                          out);
+    } catch (const std::exception& e) {
+      return machine->on_entity_failed(slot, e.what(),
+                                       d.events ? std::optional(d.events->at(done)) : std::nullopt);
+    }
+    shard_machine::follows_now follows;
+    if (done != d.end || out.ask_follows) follows = c.core->follows();
+    machine->on_fed(slot, done, std::move(out), follows);
+  });
 }
 
 void model_world::absorb(slot_id slot, event_batch_ptr events, record_batch_ptr) {
@@ -175,7 +192,9 @@ void model_world::handle(slot_id slot, message what) {
     } catch (const std::exception& e) {
       return machine->on_entity_failed(slot, e.what(), std::nullopt);
     }
-    machine->on_handled(slot, std::move(out));
+    shard_machine::follows_now follows;
+    if (c.follows) follows = c.core->follows();
+    machine->on_handled(slot, std::move(out), follows);
   });
 }
 

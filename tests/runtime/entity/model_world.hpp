@@ -9,30 +9,9 @@
 #include <vector>
 
 #include "runtime/entity/shard_machine.hpp"
+#include "tests/support/durable.hpp"
 
 namespace troupe::test {
-
-/// What survives a crash: one shard's rows in the database, and the logs on both sides. Applies
-/// commits as the real store does: all or nothing, only for the current epoch.
-struct durable {
-  epoch era{0};
-  std::map<std::string, position> positions;
-  std::map<entity_id, store::entity_row> entities;
-  std::map<std::string, std::map<sequence, store::outbox_row>> outbox;
-  std::map<std::string, sequence> sequences;
-  std::map<store::timer_key, store::timer_row> timers;
-  std::map<std::string, std::string> answers;
-  std::map<shard_id, sequence> channels;
-  std::vector<store::quarantine_row> quarantined;
-  std::vector<std::int64_t> rows;  // First column of every result row.
-  std::map<std::string, std::vector<std::string>>
-      in;  // Ingress topic to payloads; the index is the offset.
-  std::map<std::string, std::vector<std::pair<sequence, std::string>>>
-      out;  // Egress topic to (seq, payload).
-
-  store::commit_outcome apply(const store::commit_batch& batch);
-  store::taken_shard take();
-};
 
 /// The surroundings of one shard machine in one thread: everything asked for waits in `pending`
 /// until the test lets it happen, in any order that the real one could have.
@@ -46,6 +25,9 @@ class model_world final : public shard_world {
   std::deque<std::function<void()>> entity_calls;  // In order, as one mailbox chain would.
   std::deque<std::function<void()>> egress_calls;
   std::deque<std::function<void()>> ingress_calls;
+  std::deque<std::function<void()>> feed_calls;  // Between the machine and itself.
+  std::deque<std::function<void()>> history_calls;
+  bool feeds_lost = false;  // What comes live gets lost.
   std::map<std::uint64_t, nlohmann::json> replies;
   std::optional<shard_failure> failure;
   /// What the next commits end as, instead of what they deserve: the row may be durable or not.
@@ -80,6 +62,11 @@ class model_world final : public shard_world {
   void spawn(slot_id slot, const kind_def& kind, const entity_id& id,
              const store::entity_row* row) override;
   void absorb(slot_id slot, event_batch_ptr events, record_batch_ptr from) override;
+  void ask_source(shard_id, feed_request what) override;
+  void read_history(shard_id source, const std::string& kind, position from,
+                    std::vector<std::string> keys) override;
+  void send_feed(shard_id to, feed_packet what) override;
+  void feed(slot_id slot, const feed_follower::delivery& what) override;
   void handle(slot_id slot, message what) override;
   void save(slot_id slot, std::uint64_t ticket) override;
   void retire(slot_id slot) override { cores_[slot.value()] = {}; }
@@ -101,7 +88,11 @@ class model_world final : public shard_world {
     std::unique_ptr<entity> core;
     effects output;
     bool told = false;
+    bool follows = false;
   };
+  std::shared_ptr<record_batch> read(std::uint32_t topic, std::int64_t from,
+                                     std::size_t count) const;
+
   durable& disk_;
   const shard_setup& setup_;
   time_point& clock_;

@@ -69,6 +69,10 @@ class tally final : public entity {
 
 }  // namespace
 
+std::int64_t number_at(const event_batch& batch, std::size_t i) {
+  return static_cast<const numbers&>(batch).events[i].second;
+}
+
 kind_def tally_kind() {
   return {"tally", 1, true, [](const entity_id&) { return std::make_unique<tally>(); }};
 }

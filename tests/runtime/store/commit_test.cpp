@@ -42,7 +42,7 @@ commit_batch full_batch(shard_id shard, epoch era) {
   auto b = batch_of(shard, era);
   b.positions = {{"market", position(42)}, {"orders", position(7)}};
   b.entities = {{{"symbol", "A/B"}, 1, R"({"n":1})"},
-                {{"symbol", "ü"}, 2, R"({"text":"\u0000 and '\\"})"}};
+                {{"symbol", "ü"}, 2, R"({"text":"\u0000 and '\\"})", true}};
   b.outbox = {{"topic:bars", sequence(1), "A", R"({"bar":1})"},
               {"topic:bars", sequence(2), "A", R"({"bar":2})"},
               {"shard:3", sequence(1), "account/9", "{}"}};
@@ -81,6 +81,16 @@ TEST_CASE("everything in a batch is durable and comes back with the next take") 
   CHECK(image.timers[1].due == from_micros(1'800'000'000'000'123));
   CHECK(image.timers[1].message == R"({"t":1})");
   CHECK(image.channels == std::map<shard_id, sequence>{{shard_id(2), sequence(5)}});
+  CHECK(image.following == std::vector<entity_id>{{"symbol", "ü"}});
+}
+
+TEST_CASE("an entity that follows nothing any more is not looked for") {
+  one_node t;
+  t.node.store.commit(full_batch(t.shard, t.era));
+  auto b = batch_of(t.shard, t.era);
+  b.entities = {{{"symbol", "A/B"}, 1, "{}", true}, {{"symbol", "ü"}, 2, "{}", false}};
+  REQUIRE(t.node.store.commit(std::move(b)) == commit_outcome::committed);
+  CHECK(t.node.store.image(t.shard).following == std::vector<entity_id>{{"symbol", "A/B"}});
 }
 
 TEST_CASE("a quarantined input keeps every byte") {
