@@ -80,8 +80,8 @@ class portfolio_entity::outlet final : public portfolio_listener {
   void to_venue(const order& o, const char* type, json body) {
     if (of_.venue_ == venue_choice::paper)
       return out_.tell({std::string(paper_venue_kind), o.terms.symbol}, {type, std::move(body)});
-    body["type"] = type;
-    out_.publish(orders_topic, o.terms.portfolio, body.dump());
+    const json record{{"type", type}, {"body", std::move(body)}};
+    out_.publish(orders_topic, o.terms.portfolio, record.dump());
   }
 
   portfolio_entity& of_;

@@ -170,7 +170,8 @@ TEST_CASE("orders for external venues go out on a topic") {
   CHECK(s.records[0].topic == orders_topic);
   CHECK(s.records[0].key == "p1");
   CHECK(json::parse(s.records[0].payload)["type"] == "new_order");
-  CHECK(json::parse(s.records[0].payload)["id"] == "p1-1");
+  CHECK(json::parse(s.records[0].payload)["body"]["id"] == "p1-1");
+  CHECK(json::parse(s.records[0].payload)["body"]["type"] == "market");
   CHECK(json::parse(s.records[1].payload)["type"] == "cancel_order");
 }
 
