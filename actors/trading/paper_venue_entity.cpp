@@ -60,7 +60,7 @@ void paper_venue_entity::take(const message& what, effects& out) {
   paper_book::reports reports;
   book_.take(*order, reports);
   rest_if_idle();
-  tell(order->portfolio, reports, -1, out);
+  tell(order->portfolio, reports, next_.value() - 1, out);
 }
 
 void paper_venue_entity::cancel(const message& what, effects& out) {

@@ -137,7 +137,7 @@ void portfolio_entity::open(const message& what, const context& where, effects& 
   }
   if (!same) core_ = portfolio(settings);
   venue_ = venue;
-  tell_risk(where, where.now, out);
+  tell_risk(where, {}, out);  // No event's time: the day begins with the first decision.
   out.reply({{"cash", to_string(settings.cash)}, {"venue", name_of(venue)}});
 }
 

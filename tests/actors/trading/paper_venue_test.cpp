@@ -94,7 +94,8 @@ class house {
 TEST_CASE("the paper venue follows its symbol from behind the decision, while orders are open") {
   house h;
   CHECK(h.venue->follows().empty());
-  CHECK(h.send("new_order", json_of(order_of("p1-1", 3))) == strings{"p1: acknowledged 1,"});
+  CHECK(h.send("new_order", json_of(order_of("p1-1", 3))) ==
+        strings{"p1: acknowledged 1, until 3"});
   CHECK(h.venue->follows()[0].next == position(4));
   CHECK(h.go_on(3) == strings{"p1: until 3"});
   CHECK(h.go_on(6) == strings{"p1: filled 1 5@104 taker, until 6"});
