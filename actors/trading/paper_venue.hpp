@@ -87,6 +87,7 @@ class paper_venue {
 
   account& account_of(const std::string& portfolio);
   group& group_for(account& of, std::int64_t decided);
+  static void forget_finished(account& of);
   static group& group_with(account& of, std::string_view order);
   void settle(const std::string& portfolio, account& of, const market::market_batch* events,
               std::size_t from, std::size_t end, output& out);

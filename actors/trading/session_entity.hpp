@@ -49,6 +49,7 @@ class session_entity final : public entity {
   void hear_effects(const nlohmann::json& body, effects& out);
 
   void carry_out(const session_effects& wishes, effects& out) const;
+  void ask_no_more(effects& out);
   void await_effects(std::size_t symbol, std::int64_t offset, effects& out);
   const decision_point& view_of_order(std::string_view id) const;
 

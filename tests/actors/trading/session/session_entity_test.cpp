@@ -245,7 +245,7 @@ TEST_CASE("stop cancels what is open, also what is approved only afterwards") {
   d.tell("stop");
   CHECK(d.told() == words{"portfolio/p1 await_effects"});  // The venue need not wait for it.
   d.tell("order_approved", approval(1));
-  CHECK(d.told() == words{"portfolio/p1 cancel_order"});
+  CHECK(d.told() == words{"portfolio/p1 cancel_order", "portfolio/p1 await_effects"});
   CHECK(d.said.tells[0].what.body["order"] == "p1-1");
   CHECK(d.said.tells[0].what.body["decided"]["offset"] == 0);
 
