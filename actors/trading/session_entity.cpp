@@ -154,6 +154,7 @@ void session_entity::create(const message& what, const context& where, effects& 
     core_->set_cursor(i, wish.start.offset - 1);
   from_now_.assign(core_->symbols(), wish.start.from_now);
   asks_.assign(core_->symbols(), 0);
+  awaited_.assign(core_->symbols(), -1);
   created_ = where.now;
   out.tell({"portfolio", core_->settings().portfolio},
            {"open_portfolio",
