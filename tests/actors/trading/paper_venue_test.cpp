@@ -32,7 +32,7 @@ venue_order limit_of(std::string id, std::int64_t decided_on, std::string_view p
 /// A paper venue on a log of trades, whose prices are 100, 101, 102 ... at the offsets 0, 1, 2 ...
 class house {
  public:
-  house() : venue(make_paper_venue_kind({}).make(id)) {}
+  explicit house(paper_options o = {}) : options(o), venue(make_paper_venue_kind(o).make(id)) {}
 
   /// What the portfolios hear, as short texts.
   strings send(const char* type, const json& body) {
@@ -61,12 +61,13 @@ class house {
   }
   void restart() {
     const auto text = venue->save();
-    venue = make_paper_venue_kind({}).make(id);
+    venue = make_paper_venue_kind(options).make(id);
     venue->load(text, 1);
     CHECK(venue->save() == text);
   }
 
   const entity_id id{"paper_venue", "SPY"}, symbol{"symbol", "SPY"};
+  const paper_options options;
   std::unique_ptr<entity> venue;
 
  private:
@@ -103,21 +104,18 @@ TEST_CASE("the paper venue follows its symbol from behind the decision, while or
 }
 
 TEST_CASE("an order decided on a past event is filled from the log, and others see nothing twice") {
-  house h;
-  auto resting = limit_of("p1-1", 3, "300");
-  resting.side = side::sell;
-  h.send("new_order", json_of(resting));
-  CHECK(h.go_on(20) == strings{"p1: until 20"});
-  h.send("new_order", json_of(order_of("p2-1", 8)));
-  CHECK(h.venue->follows()[0].next == position(9));
-  CHECK(h.go_on(20) == strings{"p1: until 20", "p2: filled 1 5@109 taker, until 20"});
-
-  // The resting one would have been filled at 200 had it been there: it must not be now.
-  h.send("change_order", json{{"order", "p1-1"}, {"quantity", "4"}});
-  auto late = order_of("p2-2", 8);
-  h.send("new_order", json_of(late));
-  CHECK(h.go_on(20) == strings{"p1: until 20", "p2: filled 2 5@109 taker, until 20"});
-  CHECK(h.go_on(200) == strings{"p1: filled 1 4@300 maker, until 200"});
+  paper_options options;
+  options.displayed_size = true;  // Each trade shows 1,000.
+  house h(options);
+  auto big = order_of("p1-1", 0);
+  big.quantity = dec("2500");
+  h.send("new_order", json_of(big));
+  CHECK(h.go_on(2) == strings{"p1: filled 1 1000@101 taker, filled 1 1000@102 taker, until 2"});
+  CHECK(h.send("new_order", json_of(order_of("p2-1", 0))) ==
+        strings{"p2: acknowledged 1, until 0"});
+  CHECK(h.venue->follows()[0].next == position(1));
+  CHECK(h.go_on(2) == strings{"p1: until 2", "p2: filled 1 5@101 taker, until 2"});
+  CHECK(h.go_on(3) == strings{"p1: filled 1 500@103 taker, until 3"});
 }
 
 TEST_CASE("each portfolio hears of its own orders alone, and how far the venue has come") {
