@@ -52,6 +52,7 @@ void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::com
   follower_.begin(era_);
   log::debug("entity", "shard_taken", {{"shard", id_}, {"epoch", era_}});
   phase_ = phase::opening;
+  opening_since_ = world_.now();
   world_.open_egress(era_);
 }
 
@@ -73,6 +74,8 @@ void shard_machine::on_egress_opened(const std::map<std::string, sequence>& out)
   }
   if (phase_ == phase::opening) return go_live();
   hand_out();
+  hold_back_if_full();
+  run_units();
   maybe_commit();
 }
 
@@ -136,9 +139,9 @@ void shard_machine::on_channel_acknowledged(const std::string& target, sequence 
 
 /// Something has left the outbox.
 void shard_machine::relieve() {
-  const bool held_back = held_back_;
   hold_back_if_full();
-  if (held_back && !held_back_) run_units();
+  run_units();
+  maybe_commit();
   drain_further();
 }
 
@@ -253,6 +256,7 @@ void shard_machine::on_loaded(const std::vector<entity_id>& asked,
     const auto row = found.find(id);
     e.state = residents::entry::status::ready;
     e.stored = row != found.end();
+    if (e.stored) e.saved = row->second->saved;
     --loading_;
     world_.spawn(*slot, *kind, id, row == found.end() ? nullptr : row->second);
     for (auto& parked : std::exchange(e.waiting, {}))

@@ -104,13 +104,13 @@ bool market_run::settled() {
 market_outcome market_run::collect() {
   market_outcome outcome;
   const auto& db = folder_.database();
-  for (const std::string view : {"bars", "indicators", "top_of_book", "symbols", "refusals"})
+  for (const std::string view :
+       {"bars", "indicators", "top_of_book", "symbols", "refusals", "symbol_events"})
     outcome.tables[view] =
         db.run("select string_agg(t::text, E'\\n' order by t::text) from " + view + " t");
-  outcome.received = std::stoll(
-      db.run("select coalesce(sum(n), 0) from (select sum((select sum(v::int8) from "
-             "json_each_text(state->'applied') as a(k, v))) n "
-             "from entity where kind = 'symbol' union all select sum(refused) from symbols) x"));
+  outcome.received =
+      std::stoll(db.run("select coalesce(sum(n), 0) from (select sum(applied) n from symbol_events "
+                        "union all select sum(refused) from symbols) x"));
   for (const std::string topic : {"market.bars", "market.indicators", "dead-letter"})
     collect_egress(topic, outcome);
   outcome.dead_letters = static_cast<std::int64_t>(outcome.egress["dead-letter"].size());
