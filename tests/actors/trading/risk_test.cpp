@@ -171,14 +171,26 @@ TEST_CASE("every refusal of the risk check, by name and with its figures") {
   }
 }
 
+namespace {
+
+/// The second spoiling heals the first: it gives a limit, another size or another side.
+bool heals(risk_refusal first, risk_refusal by) {
+  const std::pair<risk_refusal, risk_refusal> pairs[]{
+      {malformed, price_precision},    {malformed, price_collar},
+      {quantity_precision, no_equity}, {quantity_precision, quantity_min},
+      {price_collar, position_limit},  {notional_max, position_limit}};
+  return std::find(std::begin(pairs), std::end(pairs), std::pair{first, by}) != std::end(pairs);
+}
+
+}  // namespace
+
 TEST_CASE("of all that is wrong the first by number is told") {
-  // Pairs that stand together: what spoils the one leaves the other spoilt.
   std::size_t judged = 0;
   for (std::size_t i = 1; i < std::size(cases); ++i)
     for (std::size_t j = i + 1; j < std::size(cases); ++j) {
       scene one_way, other_way;
       cases[i].spoil(one_way);
-      if (one_way.prepare) continue;
+      if (one_way.prepare || heals(cases[i].expected, cases[j].expected)) continue;
       cases[j].spoil(one_way);
       cases[j].spoil(other_way);
       if (other_way.prepare) continue;
