@@ -105,6 +105,11 @@ caf::behavior member_actor::make_behavior() {
         });
       },
       [this](const lead_answered& m) {
+        if (m.led.what == store::cluster_store::led::outcome::done && !m.what->empty())
+          log::info("cluster", "decided",
+                    {{"version", m.led.version},
+                     {"dead", m.what->dead.size()},
+                     {"moves", m.what->assign.size()}});
         drive([&](auto& core, auto t) { core.on_led(m.led, *m.what, t); });
       },
       [this](const peer_dialed& m) {
