@@ -152,6 +152,7 @@ enum class report_kind : std::uint8_t {
   expired = 3,
   rejected = 4,        // The venue does not take the order.
   cancel_refused = 5,  // Too late to cancel.
+  change_refused = 6,  // Too late to change the quantity: the order has ended.
 };
 
 struct order_report {
@@ -199,8 +200,9 @@ struct names_of<sizing> {
 };
 template <>
 struct names_of<report_kind> {
-  static constexpr std::array<std::string_view, 6> list{
-      "acknowledged", "filled", "canceled", "expired", "rejected", "cancel_refused"};
+  static constexpr std::array<std::string_view, 7> list{
+      "acknowledged", "filled",         "canceled",      "expired",
+      "rejected",     "cancel_refused", "change_refused"};
 };
 
 }  // namespace troupe::trading

@@ -113,7 +113,10 @@ void paper_book::cancel(std::string_view id, const decision_point& decided, repo
 void paper_book::change_quantity(std::string_view id, fixed quantity, time_point time,
                                  reports& out) {
   auto* o = find(id);
-  if (o == nullptr) return;
+  if (o == nullptr) {
+    out.push_back(report_of(report_kind::change_refused, id, "unknown_order", to_micros(time)));
+    return;
+  }
   o->terms.quantity = std::max(quantity, o->filled);
   if (o->remaining().raw() > 0) return;
   close(*o, report_kind::canceled, "nothing_left", to_micros(time), out);

@@ -106,6 +106,7 @@ class paper_book {
   /// Cancels from events behind `decided` on, at once without latency. Refused: `unknown_order`.
   void cancel(std::string_view id, const decision_point& decided, reports& out);
   /// Sets an order's quantity, counted from its beginning; it is canceled when nothing is left.
+  /// Refused: `unknown_order`.
   void change_quantity(std::string_view id, fixed quantity, time_point time, reports& out);
   /// Meets the orders with one event; `bar` is its ohlcv when it is a bar, and not looked at
   /// otherwise.

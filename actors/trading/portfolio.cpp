@@ -66,6 +66,7 @@ life_event event_of(report_kind what) {
     case report_kind::acknowledged:
       return life_event::acknowledged;
     case report_kind::canceled:
+    case report_kind::change_refused:
       return life_event::canceled;
     case report_kind::expired:
       return life_event::expired;
@@ -223,6 +224,15 @@ void portfolio::forget() {
 }
 
 portfolio_refusal portfolio::take_change(order& o, const order_report& r, portfolio_listener& out) {
+  const auto refused = follow_venue(o, r, out);
+  const auto entry = orders_.find(o.entry);
+  if (r.what == report_kind::change_refused && entry != orders_.end())
+    follow_entry(entry->second, {-1, r.time, facts_.symbols[o.symbol.value()].mark, {}, {}}, out);
+  return refused;
+}
+
+portfolio_refusal portfolio::follow_venue(order& o, const order_report& r,
+                                          portfolio_listener& out) {
   const auto step = transition(o.status, event_of(r.what));
   if (step.outcome != life_outcome::taken) return refusal_of(step.outcome);
   if (r.what == report_kind::cancel_refused) {
@@ -251,7 +261,7 @@ portfolio_refusal portfolio::take_fill(order& o, const fill& f, portfolio_listen
   out.order_changed(o);
   if (o.entry != 0) follow_child(o, f);
   if (!o.terms.oco_group.empty()) follow_group(o, f, out);
-  if (o.take_profit.raw() != 0 || o.stop_loss.raw() != 0) follow_entry(o, f, out);
+  if (o.take_profit.raw() != 0 || o.stop_loss.raw() != 0) follow_entry(o, point_of(f), out);
   return portfolio_refusal::none;
 }
 
@@ -312,7 +322,7 @@ void portfolio::set_quantity(order& o, fixed quantity, portfolio_listener& out) 
   out.quantity_changed(o);
 }
 
-void portfolio::follow_entry(order& entry, const fill& f, portfolio_listener& out) {
+void portfolio::follow_entry(order& entry, const decision_point& at, portfolio_listener& out) {
   const auto open = entry.filled.raw() - entry.children_filled.raw();
   if (open <= 0) return;
   bool alive = false;
@@ -324,13 +334,13 @@ void portfolio::follow_entry(order& entry, const fill& f, portfolio_listener& ou
   }
   if (alive) return;
   if (entry.take_profit.raw() != 0)
-    entry.take_profit_order = place_child(entry, order_type::limit, entry.take_profit, f, out);
+    entry.take_profit_order = place_child(entry, order_type::limit, entry.take_profit, at, out);
   if (entry.stop_loss.raw() != 0)
-    entry.stop_loss_order = place_child(entry, order_type::stop, entry.stop_loss, f, out);
+    entry.stop_loss_order = place_child(entry, order_type::stop, entry.stop_loss, at, out);
 }
 
-std::int64_t portfolio::place_child(const order& entry, order_type type, fixed price, const fill& f,
-                                    portfolio_listener& out) {
+std::int64_t portfolio::place_child(const order& entry, order_type type, fixed price,
+                                    const decision_point& at, portfolio_listener& out) {
   order o;
   o.terms.symbol = entry.terms.symbol;
   o.terms.side = opposite(entry.terms.side);
@@ -339,12 +349,12 @@ std::int64_t portfolio::place_child(const order& entry, order_type type, fixed p
   o.terms.quantity = fixed::from_raw(entry.filled.raw() - entry.children_filled.raw());
   (type == order_type::limit ? o.terms.limit : o.terms.stop) = price;
   o.terms.oco_group = ':' + entry.terms.id;  // No session's group is called so.
-  o.terms.decided = point_of(f);
+  o.terms.decided = at;
   o.symbol = entry.symbol;
   o.session = entry.session;
   o.request = entry.request;
   o.entry = entry.number;
-  o.updated = f.time;
+  o.updated = at.time;
   const auto& kept = add(std::move(o));
   out.order_placed(kept);
   return kept.number;

@@ -111,7 +111,7 @@ class portfolio_listener {
 /// - A bracket: when its entry fills, a limit order (take profit) and a stop order (stop loss)
 /// against
 ///   it are placed, reduce-only, as one OCO group. They grow with every further fill of the entry,
-///   and are placed anew if both have ended by then.
+///   and are placed anew if both have ended by then, or before they could be enlarged.
 /// - Reservations end with the order alone: what may still be at the venue counts as open.
 class portfolio {
  public:
@@ -164,12 +164,13 @@ class portfolio {
   void settle(order& o, const fill& f);
   portfolio_refusal take_fill(order& o, const fill& f, portfolio_listener& out);
   portfolio_refusal take_change(order& o, const order_report& r, portfolio_listener& out);
+  portfolio_refusal follow_venue(order& o, const order_report& r, portfolio_listener& out);
   void follow_child(const order& child, const fill& f);
   void follow_group(const order& o, const fill& f, portfolio_listener& out);
-  void follow_entry(order& entry, const fill& f, portfolio_listener& out);
+  void follow_entry(order& entry, const decision_point& at, portfolio_listener& out);
   void set_quantity(order& o, fixed quantity, portfolio_listener& out);
-  std::int64_t place_child(const order& entry, order_type type, fixed price, const fill& f,
-                           portfolio_listener& out);
+  std::int64_t place_child(const order& entry, order_type type, fixed price,
+                           const decision_point& at, portfolio_listener& out);
   void ask_cancel(order& o, const decision_point& decided, portfolio_listener& out);
   void set_status(order& o, order_status to);
   void forget();

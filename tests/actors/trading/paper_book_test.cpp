@@ -438,7 +438,8 @@ TEST_CASE("a changed quantity counts from the order's beginning") {
   v.on(trade(4, "101"));
   CHECK(v.on(trade(5, "100", "4")) == strings{"filled 2 4@100 maker"});
   v.book.change_quantity("p1-2", dec("3"), {}, v.out);
-  CHECK(v.said() == strings{"canceled 2 nothing_left"});
+  v.book.change_quantity("p1-2", dec("9"), {}, v.out);
+  CHECK(v.said() == strings{"canceled 2 nothing_left", "change_refused 2 unknown_order"});
 }
 
 TEST_CASE("fill ids name the order and count") {

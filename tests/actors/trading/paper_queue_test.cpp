@@ -3,7 +3,6 @@
 #include <random>
 
 #include "runtime/entity/entity.hpp"
-#include "actors/trading/messages.hpp"
 #include "trading_support.hpp"
 
 using namespace troupe;
@@ -306,7 +305,6 @@ TEST_CASE("portfolio and paper venue keep the same books, whatever happens") {
     if (!d.held.positions().empty()) CHECK(d.held.positions()[0].quantity.raw() == held);
     CHECK(d.book.holding("p1").raw() == held);
     CHECK(d.book.orders().empty());
-    for (const auto& [n, o] : d.held.orders()) if (!is_final(o.status)) MESSAGE(n << ' ' << json_of(o).dump() << " entry " << (d.held.find(o.entry) ? json_of(*d.held.find(o.entry)).dump() : ""));
     CHECK(d.held.facts().open_orders == 0);
     CHECK(d.held.facts().reserved == 0);
     for (const auto why : d.refusals)

@@ -254,6 +254,25 @@ TEST_CASE("a bracket whose children have ended protects later fills of its entry
   CHECK(p.find(3)->terms.side == side::buy);
 }
 
+TEST_CASE("a child that ended before it could be enlarged is replaced") {
+  kept_portfolio_output out;
+  auto p = with_cash("100000");
+  auto r = request(1, side::buy, "100");
+  r.stop_loss = dec("90");
+  p.place(r, approval(1, "100"), out);
+  p.take(filled("p1-1", 1, side::buy, "40", "100"), out);
+  p.take(filled("p1-1", 2, side::buy, "60", "100"), out);
+  CHECK(p.find(2)->terms.quantity == dec("100"));
+  // The venue had filled the 40 that it knew of when it was told of 100.
+  p.take(filled("p1-2", 1, side::sell, "40", "90"), out);
+  out.taken();
+  CHECK(p.take(report(report_kind::change_refused, "p1-2"), out) == portfolio_refusal::none);
+  CHECK(out.taken() == strings{"changed 2 canceled", "placed 3"});
+  CHECK(p.find(3)->terms.quantity == dec("60"));
+  CHECK(p.take(report(report_kind::change_refused, "p1-2"), out) == portfolio_refusal::repeated);
+  CHECK(out.taken() == strings{});
+}
+
 TEST_CASE("a sibling that traded what it was told before it shrank has traded") {
   kept_portfolio_output out;
   auto p = with_cash("100000");
