@@ -27,7 +27,7 @@ bool shard_machine::checkpoint_due() const {
 }
 
 void shard_machine::maybe_commit() {
-  if (phase_ != phase::live || closing_ || running_ || loading_ > 0) return;
+  if (phase_ != phase::live || closing_ || running_ || loading_ > 0 || doubt_) return;
   if (std::ranges::any_of(open_.shows, [&](const auto& s) { return residents_[s.first].changed; }))
     checkpoint_now_ = true;
   const bool checkpoint = checkpoint_due();
@@ -98,7 +98,7 @@ void shard_machine::on_saved(slot_id slot, std::uint64_t ticket, std::string sta
   show(slot, state);
   if (closing.written.contains(slot))
     closing.commit.entities.push_back({e.id, e.kind->schema, std::move(state)});
-  if (closing.awaited.empty()) send_batch();
+  if (closing.awaited.empty() && !doubt_) send_batch();
 }
 
 /// Answers those who asked to see this entity, once the commit is durable.
@@ -156,9 +156,11 @@ void shard_machine::send_batch() {
 }
 
 void shard_machine::on_committed(store::commit_outcome outcome) {
-  if (phase_ != phase::live) return;
-  ensure(closing_ && closing_->sent, "a commit was under way");
+  if (phase_ != phase::live && phase_ != phase::opening) return;
   using enum store::commit_outcome;
+  const bool batch = closing_ && closing_->sent;
+  if (doubt_ && !batch && outcome == committed) return fail(std::move(*doubt_));
+  ensure(batch || doubt_, "a commit was under way");
   if (outcome != committed) {
     static constexpr const char* names[] = {
         "", "another epoch owns the shard", "the connection was lost while committing",

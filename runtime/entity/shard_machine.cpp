@@ -56,15 +56,16 @@ void shard_machine::on_egress_opened(const std::map<std::string, sequence>& out)
   const auto ahead = outbox_.opened(out);
   if (!ahead.empty()) {
     const auto& a = ahead.front();
-    return fail({shard_failure::kind::state,
-                 a.target + " partition " + std::to_string(id_.value()) + " holds sequence " +
-                     std::to_string(a.in_log.value()) + " but the database knows only " +
-                     std::to_string(a.in_store.value()) +
-                     ": topics and database do not belong together (use the database that wrote "
-                     "them, other topics by "
-                     "kafka.topic_prefix, or delete the egress topics)",
-                 {},
-                 {}});
+    return fail_if_owner(
+        {shard_failure::kind::state,
+         a.target + " partition " + std::to_string(id_.value()) + " holds sequence " +
+             std::to_string(a.in_log.value()) + " but the database knows only " +
+             std::to_string(a.in_store.value()) +
+             ": topics and database do not belong together (use the database that wrote "
+             "them, other topics by "
+             "kafka.topic_prefix, or delete the egress topics)",
+         {},
+         {}});
   }
   if (phase_ == phase::opening) return go_live();
   hand_out();
@@ -90,6 +91,17 @@ void shard_machine::fail(shard_failure why) {
   phase_ = phase::failed;
   progress_.live = false;
   world_.fail(std::move(why));
+}
+
+/// A log that knows more than the store may be a later owner's work: an empty commit tells whether
+/// the epoch still holds. Nothing else is committed meanwhile.
+void shard_machine::fail_if_owner(shard_failure why) {
+  if (doubt_) return;
+  doubt_ = std::move(why);
+  store::commit_batch fence;
+  fence.shard = id_;
+  fence.era = era_;
+  world_.commit(std::move(fence));
 }
 
 void shard_machine::hand_out() {

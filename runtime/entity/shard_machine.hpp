@@ -129,6 +129,7 @@ class shard_machine {
   // Life (shard_machine.cpp)
   void go_live();
   void fail(shard_failure why);
+  void fail_if_owner(shard_failure why);
   void hand_out();
   void wake_when_needed();
   void drain_further();
@@ -198,6 +199,7 @@ class shard_machine {
   open_batch log_open_;                   // Log plane: what goes with the next checkpoint.
   std::vector<slot_id> changed_;          // Log plane: whose state the next checkpoint saves.
   std::optional<closing_batch> closing_;  // States are being gathered, or the commit is under way.
+  std::optional<shard_failure> doubt_;    // Looked like a failure; an owner's only if it still is.
   std::uint64_t tickets_ = 0;
   bool output_waiting_ = false;
   bool checkpoint_now_ = false;

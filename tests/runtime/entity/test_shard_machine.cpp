@@ -363,6 +363,22 @@ TEST_CASE("a log that is ahead of the database stops the shard with a reason") {
   CHECK(s.world->failure->what == shard_failure::kind::state);
 }
 
+TEST_CASE("a later owner's records do not look like a foreign log to the former one") {
+  for (const bool live : {false, true}) {
+    shard_life s;
+    s.begin();
+    std::mt19937_64 random(1);
+    while (s.world->egress_calls.empty()) s.world->step(random);
+    if (live) s.world->run_all();
+    s.disk.era = epoch(s.disk.era.value() + 1);
+    s.disk.out["fifths"].emplace_back(sequence(1), "5");
+    if (live) s.machine().on_egress_lost("fifths", "timed out");
+    s.world->run_all();
+    REQUIRE(s.world->failure);
+    CHECK(s.world->failure->what == shard_failure::kind::fenced);
+  }
+}
+
 TEST_CASE("a truncated log stops the shard, or goes on and counts what is missing") {
   for (const bool go_on : {false, true}) {
     shard_life s;
