@@ -53,6 +53,13 @@ backtest::backtest(const backtest_settings& settings)
 
 backtest::~backtest() = default;
 
+void backtest::expect(std::size_t events) {
+  constexpr std::size_t events_an_order = 8, orders_max = 1 << 16;
+  const auto orders = std::min(events / events_an_order, orders_max);
+  result_.orders.reserve(orders);
+  result_.fills.reserve(orders);
+}
+
 void backtest::take(std::size_t symbol, const market_event& e, const ohlcv& detail) {
   ++result_.events;
   books_[symbol].apply(e, closes_a_bar(e) ? &detail : nullptr, reports_);
@@ -178,6 +185,9 @@ backtest_result run_backtest(const backtest_settings& settings, std::span<const 
   ensure(data.size() == settings.session.instruments.size(), "data for each symbol of the session");
   backtest run(settings);
   std::vector<std::size_t> at(data.size());
+  std::size_t events = 0;
+  for (const auto& one : data) events += one.events.size();
+  run.expect(events);
   std::int64_t done = 0;
   while (const auto i = next_symbol(data, at)) {
     const auto& e = data[*i].events[at[*i]++];

@@ -68,6 +68,8 @@ class backtest final : portfolio_listener {
   explicit backtest(const backtest_settings& settings);
   ~backtest() override;
 
+  /// Makes room for the orders of so many events: only what is used of it costs memory.
+  void expect(std::size_t events);
   /// The next event of a symbol (by its place in the session). Requires: offsets that grow.
   void take(std::size_t symbol, const market::market_event& e, const market::ohlcv& detail);
   /// Requires: called once, at the end.
