@@ -97,8 +97,10 @@ json prices_json(const backtest_result& result, std::span<const symbol_data> dat
   json list = json::array();
   for (const auto& one : data) {
     json times = json::array(), prices = json::array();
-    for (const auto& [at, price] :
-         thinned(prices_of(one), [](const auto& p) { return p.second; })) {
+    const auto points = thinned(
+        prices_of(one), [](const auto& p) { return p.first; },
+        [](const auto& p) { return p.second; });
+    for (const auto& [at, price] : points) {
       times.push_back(at);
       prices.push_back(price);
     }
