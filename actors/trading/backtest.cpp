@@ -84,19 +84,21 @@ void backtest::carry_out(std::size_t symbol) {
   const auto decided = session_.view(symbol).now;
   for (const auto& id : wishes_.cancels)
     if (const auto number = portfolio_.number_of(id)) portfolio_.cancel(*number, decided, *this);
-  for (const auto& request : wishes_.requests) ask(request);
+  for (auto& wish : wishes_.requests) ask(std::move(wish));
   wishes_.cancels.clear();
   wishes_.requests.clear();
   settle_reports();
 }
 
-void backtest::ask(const order_request& request) {
-  const auto answer = risk_.decide(request, portfolio_.facts());
-  result_.orders.push_back(
-      {request, {}, answer.refused, answer.detail, order_status::pending, answer.quantity});
-  if (!answer.approved()) return session_.denied(request.number);
-  const auto& placed = portfolio_.place(request, answer, *this);
-  session_.approved(request.number, placed.terms.id, answer.quantity, wishes_);
+void backtest::ask(order_request&& wish) {
+  auto& row = result_.orders.emplace_back(order_row{std::move(wish)});
+  const auto answer = risk_.decide(row.request, portfolio_.facts());
+  row.refused = answer.refused;
+  row.detail = answer.detail;
+  row.quantity = answer.quantity;
+  if (!answer.approved()) return session_.denied(row.request.number);
+  const auto& placed = portfolio_.place(row.request, answer, *this);
+  session_.approved(row.request.number, placed.terms.id, answer.quantity, wishes_);
 }
 
 /// At the last trade or close; at the middle of the quote where nothing has traded.
