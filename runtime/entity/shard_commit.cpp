@@ -94,10 +94,13 @@ void shard_machine::on_saved(slot_id slot, std::uint64_t ticket, std::string sta
   --e.busy;
   std::ranges::move(output.records, std::back_inserter(closing.content.records));
   add_blocks(closing.content.blocks, std::move(output.blocks));
-  if (closing.written.contains(slot)) e.stored = true;
+  const bool written = closing.written.contains(slot);
+  if (written) {
+    e.stored = true;
+    e.saved = world_.now();  // By the time anybody hears of it, it is committed.
+  }
   show(slot, state);
-  if (closing.written.contains(slot))
-    closing.commit.entities.push_back({e.id, e.kind->schema, std::move(state)});
+  if (written) closing.commit.entities.push_back({e.id, e.kind->schema, std::move(state)});
   if (closing.awaited.empty() && !doubt_) send_batch();
 }
 
@@ -108,10 +111,12 @@ void shard_machine::show(slot_id slot, const std::string& state) {
   for (auto it = first; it != last; ++it) {
     nlohmann::json answer{
         {"entity", to_string(e.id)}, {"shard", id_.value()}, {"epoch", era_.value()}};
-    if (e.stored)
+    if (e.stored) {
+      answer["committed_us"] = to_micros(e.saved);
       answer["state"] = nlohmann::json::parse(state);
-    else
+    } else {
       answer["error"] = "unknown_entity";
+    }
     closing_->content.replies.push_back({it->second, std::move(answer)});
   }
 }

@@ -48,6 +48,7 @@ void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::com
   channels_ = channels_committed_ = std::move(image.channels);
   log::debug("entity", "shard_taken", {{"shard", id_}, {"epoch", era_}});
   phase_ = phase::opening;
+  opening_since_ = world_.now();
   world_.open_egress(era_);
 }
 
@@ -69,6 +70,8 @@ void shard_machine::on_egress_opened(const std::map<std::string, sequence>& out)
   }
   if (phase_ == phase::opening) return go_live();
   hand_out();
+  hold_back_if_full();
+  run_units();
   maybe_commit();
 }
 
@@ -114,6 +117,8 @@ void shard_machine::on_delivered(const std::string& topic, sequence seq) {
   outbox_.delivered(topic_target(topic), seq);
   undelivered_since_ = outbox_.undelivered() == 0 ? time_point{} : world_.now();
   hold_back_if_full();
+  run_units();
+  maybe_commit();
   drain_further();
 }
 
@@ -229,6 +234,7 @@ void shard_machine::on_loaded(const std::vector<entity_id>& asked,
     const auto row = found.find(id);
     e.state = residents::entry::status::ready;
     e.stored = row != found.end();
+    if (e.stored) e.saved = row->second->saved;
     --loading_;
     world_.spawn(*slot, *kind, id, row == found.end() ? nullptr : row->second);
     for (auto& parked : std::exchange(e.waiting, {}))

@@ -50,6 +50,7 @@ struct shard_progress {
   std::map<std::string, std::int64_t> rows;  // Result rows written, by table.
   std::int64_t units = 0;
   std::int64_t dead_letters = 0;
+  std::int64_t quarantined = 0;
   std::int64_t log_missing = 0;  // Records that the log lost before they were read.
   std::size_t undelivered = 0;   // Outbox rows not yet acknowledged.
   time_point undelivered_since{};
@@ -146,6 +147,12 @@ class shard_machine {
   void hold_back_if_full();
 
   // Unit plane (shard_units.cpp)
+  /// Kafka does not take what the shard has to say: no unit runs until it does.
+  bool bridge_full() const;
+  /// Why no request is taken at this moment; null if it is.
+  nlohmann::json refusal() const;
+  void refuse_waiting_clients();
+  nlohmann::json unknown_kind(std::string_view name) const;
   void enqueue(unit u);
   void run_units();
   bool ready_to_run(unit& u);
@@ -154,6 +161,8 @@ class shard_machine {
   void merge(slot_id slot, effects done);
   void end_unit();
   void quarantine(const unit& u, const poison& p);
+  void tell_quarantined(const std::string& source, std::int64_t place, const entity_id& of,
+                        const poison& p);
   void advance(const unit& u);
   void finish(unit u, nlohmann::json answer);
   void answer_again(const unit& u, const std::string& answer);
@@ -205,6 +214,7 @@ class shard_machine {
   bool checkpoint_now_ = false;
   bool held_back_ = false;
   bool draining_ = false;
+  time_point opening_since_{};
   time_point last_checkpoint_{};
   time_point resend_at_{};
   shard_progress progress_;

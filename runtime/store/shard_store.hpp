@@ -18,6 +18,7 @@ struct entity_row {
   entity_id id;
   int schema = 1;
   std::string state;
+  time_point saved{};  // When it was committed; only read.
 };
 
 /// A message that leaves the shard: to an egress topic (`topic:NAME`) or another shard (`shard:N`).

@@ -182,6 +182,19 @@ TEST_CASE("nothing is sent when one of the files is of no kind; bad lines are to
   CHECK(topic_view(cluster).read()["A"].size() == 2);
 }
 
+TEST_CASE("a generated file is not overwritten unless that is said") {
+  const temp_folder folder;
+  const auto out = folder.path() + "/ticks.csv";
+  strings arguments{"generate", "--rows", "100", "--out", out};
+  CHECK(test::run_troupe(arguments).exit_code == 0);
+  const auto again = test::run_troupe(arguments);
+  CHECK(again.exit_code == 1);
+  CHECK(again.output.find(out + " exists: choose another name, or overwrite it with --force") !=
+        std::string::npos);
+  arguments.push_back("--force");
+  CHECK(test::run_troupe(arguments).exit_code == 0);
+}
+
 TEST_CASE("generated rows go on after the last run, also after one that was killed") {
   const test::cluster_folder cluster("");
   const temp_folder folder;

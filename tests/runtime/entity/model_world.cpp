@@ -9,7 +9,7 @@ bool model_world::step(std::mt19937_64& random) {
                                                  &ingress_calls};
   std::vector<std::deque<std::function<void()>>*> busy;
   for (auto* q : queues)
-    if (!q->empty()) busy.push_back(q);
+    if (!q->empty() && !(kafka_away && q == &egress_calls)) busy.push_back(q);
   if (busy.empty()) return false;
   auto& queue = *busy[random() % busy.size()];
   auto call = std::move(queue.front());

@@ -30,6 +30,7 @@ class model_world final : public shard_world {
   /// What the next commits end as, instead of what they deserve: the row may be durable or not.
   enum class fault { none, lost_before, lost_after } next_commit = fault::none;
   bool lease = true;
+  bool kafka_away = false;  // Nothing of `egress_calls` happens.
   bool paused = false;
   bool live_ = false;
   bool drained_ = false;

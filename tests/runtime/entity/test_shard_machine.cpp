@@ -320,8 +320,11 @@ TEST_CASE("showing an entity answers with committed state; an unknown one is ref
   s.machine().on_show({"tally", "b"}, request_ref(2));
   s.world->run_all();
   CHECK(s.world->replies.at(1)["state"]["sum"] == 4);
+  CHECK(s.world->replies.at(1)["committed_us"] == to_micros(s.clock));
   CHECK(s.state({"tally", "a"})["sum"] == 4);
   CHECK(s.world->replies.at(2)["error"] == "unknown_entity");
+  s.machine().on_show({"tallies", "a"}, request_ref(3));
+  CHECK(s.world->replies.at(3)["detail"] == R"(there is no "tallies"; kinds are tally, savings)");
   CHECK(!s.disk.entities.contains({"tally", "b"}));
 }
 
