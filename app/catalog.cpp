@@ -3,9 +3,40 @@
 #include "actors/market/market_decoder.hpp"
 #include "actors/market/market_tables.hpp"
 #include "actors/market/symbol_entity.hpp"
+#include "actors/trading/fills_decoder.hpp"
+#include "actors/trading/paper_venue_entity.hpp"
+#include "actors/trading/portfolio_entity.hpp"
+#include "actors/trading/risk_entity.hpp"
+#include "actors/trading/session_entity.hpp"
+#include "actors/trading/session_tables.hpp"
+#include "actors/trading/trading_tables.hpp"
+#include "runtime/base/ensure.hpp"
 #include "runtime/codec/text.hpp"
 
 namespace troupe::app {
+
+namespace {
+
+void add_trading(catalog& to, const trading::trading_options& options) {
+  const auto shared = std::make_shared<const trading::trading_options>(options);
+  to.kinds.push_back(trading::make_session_kind(shared));
+  to.kinds.push_back(trading::make_risk_kind([shared](std::string_view portfolio) {
+    trading::faults wrong;
+    const auto limits = trading::parse_risk_limits(shared->limits, portfolio, wrong);
+    ensure(limits.has_value(), "limits are checked with the config");
+    return *limits;
+  }));
+  to.kinds.push_back(trading::make_portfolio_kind());
+  to.kinds.push_back(trading::make_paper_venue_kind(options.paper));
+  to.ingress.push_back({std::string(trading::session_commands_topic),
+                        std::string(trading::session_kind), trading::make_session_command_decoder});
+  to.ingress.push_back({std::string(trading::fills_topic), std::string(trading::portfolio_kind),
+                        trading::make_fills_decoder});
+  to.egress.emplace_back(trading::session_events_topic);
+  to.egress.emplace_back(trading::orders_topic);
+}
+
+}  // namespace
 
 catalog make_catalog(const settings& from) {
   const auto& market = from.market;
@@ -16,19 +47,25 @@ catalog make_catalog(const settings& from) {
       {std::string(market::market_topic), std::string(market::symbol_kind), [market, bytes_max] {
          return std::make_unique<market::market_decoder>(market, bytes_max);
        }});
-  all.egress = {std::string(market::bars_topic), std::string(market::indicators_topic),
-                std::string(dead_letter_topic)};
+  add_trading(all, from.trading);
+  all.egress.insert(all.egress.end(),
+                    {std::string(market::bars_topic), std::string(market::indicators_topic),
+                     std::string(dead_letter_topic)});
   return all;
 }
 
 std::vector<const table_def*> result_tables() {
-  return {&market::bar_table, &market::top_of_book_table, &market::indicator_plan_table};
+  return {&market::bar_table,         &market::top_of_book_table, &market::indicator_plan_table,
+          &trading::order_table,      &trading::verdict_table,    &trading::fill_table,
+          &trading::risk_change_table};
 }
 
 std::vector<store::migration> all_migrations() {
   const auto runtime = store::runtime_migrations();
   std::vector<store::migration> all(runtime.begin(), runtime.end());
   for (const auto& script : market::market_migrations()) all.push_back({script.name, script.sql});
+  for (const auto& script : trading::trading_migrations()) all.push_back({script.name, script.sql});
+  for (const auto& script : trading::session_migrations()) all.push_back({script.name, script.sql});
   return all;
 }
 

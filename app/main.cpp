@@ -18,12 +18,15 @@ int main(int argc, char** argv) {
   add_cluster_commands(app, exit_code);
   add_up_commands(app, exit_code);
   add_symbol_command(app, exit_code);
+  add_session_command(app, exit_code);
+  add_trading_commands(app, exit_code);
   add_quarantine_command(app, exit_code);
   troupe::add_config_command(app, exit_code, std::cout);
   add_migrate_command(app, exit_code);
   add_certs_command(app, exit_code);
   add_feed_command(app, exit_code);
   add_generate_command(app, exit_code);
+  add_backtest_command(app, exit_code);
   const auto named = [&](CLI::App* command) { return command->get_name() == argv[1]; };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(named).empty()) {
     std::cerr << "troupe: no command '" << argv[1] << "'; `troupe --help` lists them\n";

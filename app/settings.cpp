@@ -3,16 +3,17 @@
 #include <iostream>
 
 #include "app/market_config.hpp"
+#include "app/trading_config.hpp"
 
 namespace troupe::app {
 
-std::vector<domain_section> domain_sections(market::market_options& market) {
-  return {market_section(market)};
+std::vector<domain_section> domain_sections(settings& all) {
+  return {market_section(all.market), trading_section(all.trading)};
 }
 
 std::optional<settings> load_settings(const std::string& node_file) {
   settings all;
-  const auto result = load_config(node_file, domain_sections(all.market));
+  const auto result = load_config(node_file, domain_sections(all));
   if (!result.options) {
     for (const auto& v : result.violations) std::cerr << to_string(v) << '\n';
     std::cerr << result.violations.size() << " violation(s); nothing was started\n";

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "actors/market/market_options.hpp"
+#include "actors/trading/trading_options.hpp"
 #include "runtime/options/load.hpp"
 
 namespace troupe::app {
@@ -13,10 +14,11 @@ struct settings {
   cluster_options cluster;
   node_options node;
   market::market_options market;
+  trading::trading_options trading;
 };
 
-/// How each domain reads its group of the cluster's file; `market` receives what it says.
-std::vector<domain_section> domain_sections(market::market_options& market);
+/// How each domain reads its group of the cluster's file; `all` receives what it says.
+std::vector<domain_section> domain_sections(settings& all);
 
 /// Reads them. Prints every violation to standard error and returns nothing when there are any.
 std::optional<settings> load_settings(const std::string& node_file);

@@ -82,29 +82,36 @@ symbol::symbol(const symbol_rules& rules) : rules_(&rules) {
 }
 
 void symbol::apply(const market_batch& events, std::size_t& done, symbol_listener& out) {
+  static const ohlcv no_detail;
   const auto all = events.events();
   for (; done < all.size(); ++done) {
     const auto& e = all[done];
-    const auto kind = static_cast<std::size_t>(e.kind);
-    ++counters_.received[kind];
-    if (const auto refused = take(e, events, out))
-      ++counters_.refused[static_cast<std::size_t>(*refused)];
-    else
-      ++counters_.applied[kind];
+    apply(e, e.kind < event_kind::ticker ? no_detail : events.detail_of(e), out);
   }
 }
 
-symbol::verdict symbol::take(const market_event& e, const market_batch& from,
-                             symbol_listener& out) {
+std::optional<refusal> symbol::apply(const market_event& e, const ohlcv& detail,
+                                     symbol_listener& out) {
+  const auto kind = static_cast<std::size_t>(e.kind);
+  ++counters_.received[kind];
+  const auto refused = take(e, detail, out);
+  if (refused)
+    ++counters_.refused[static_cast<std::size_t>(*refused)];
+  else
+    ++counters_.applied[kind];
+  return refused;
+}
+
+symbol::verdict symbol::take(const market_event& e, const ohlcv& detail, symbol_listener& out) {
   switch (e.kind) {
     case event_kind::trade:
       return take_trade(e, out);
     case event_kind::quote:
       return take_quote(e, out);
     case event_kind::ticker:
-      return take_ticker(e, from.detail_of(e));
+      return take_ticker(e, detail);
     case event_kind::bar:
-      return take_bar(e, from.detail_of(e), out);
+      return take_bar(e, detail, out);
   }
   ensure(false, "a kind of event that nobody takes");
   return std::nullopt;

@@ -119,6 +119,8 @@ class symbol {
 
   /// Folds events from index `done` on, which counts them as they are finished.
   void apply(const market_batch& events, std::size_t& done, symbol_listener& out);
+  /// Folds one event; `detail` is looked at for bars and tickers. Nothing: it was taken.
+  std::optional<refusal> apply(const market_event& e, const ohlcv& detail, symbol_listener& out);
 
   /// The state as JSON text; what it holds is described in docs/market-data.md.
   std::string save() const;
@@ -138,7 +140,7 @@ class symbol {
   using verdict = std::optional<refusal>;
   static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::min();
 
-  verdict take(const market_event& e, const market_batch& from, symbol_listener& out);
+  verdict take(const market_event& e, const ohlcv& detail, symbol_listener& out);
   verdict take_trade(const market_event& e, symbol_listener& out);
   verdict take_quote(const market_event& e, symbol_listener& out);
   verdict take_ticker(const market_event& e, const ohlcv& window);

@@ -8,8 +8,26 @@
 
 #include "runtime/base/clock.hpp"
 #include "runtime/base/fixed.hpp"
+#include "runtime/base/strong_id.hpp"
 
 namespace troupe::trading {
+
+/// A symbol within one portfolio: its place in the tables of `portfolio_facts`.
+using symbol_index = strong_id<struct symbol_tag, std::uint32_t>;
+
+/// The names of an enum's values, in the order of their numbers.
+template <class Enum>
+struct names_of;
+template <class Enum>
+constexpr auto name_of(Enum e) -> decltype(std::string_view(names_of<Enum>::list[0])) {
+  return names_of<Enum>::list[static_cast<std::size_t>(e)];
+}
+template <class Enum>
+constexpr std::optional<Enum> parse_name(std::string_view name) {
+  for (std::size_t i = 0; i < names_of<Enum>::list.size(); ++i)
+    if (names_of<Enum>::list[i] == name) return static_cast<Enum>(i);
+  return std::nullopt;
+}
 
 // Stored by name; names and numbers are never changed. Terms follow FIX 5.0 (OrdType, Side,
 // TimeInForce, OrdStatus).
@@ -90,6 +108,7 @@ struct order_request {
   fixed stop_loss;           // ... and a stop order, one cancels the other.
   fixed volatility;          // volatility_target: one day's standard deviation of returns, percent.
   decision_point decided;
+  bool operator==(const order_request&) const = default;
 };
 
 /// A trade of an order at the venue. `id` is the venue's, unique per order: a fill arrives once
@@ -104,6 +123,46 @@ struct fill {
   fixed price;
   fixed fee;  // In the portfolio's currency; negative: a rebate.
   time_point time{};
+  bool operator==(const fill&) const = default;
+};
+
+/// What a venue is asked to do: the message `new_order`, a record of the topic `orders`.
+struct venue_order {
+  std::string id;  // `portfolio-N`.
+  std::string portfolio;
+  std::string symbol;
+  trading::side side = side::buy;
+  order_type type = order_type::market;
+  time_in_force in_force = time_in_force::gtc;
+  bool post_only = false;
+  bool reduce_only = false;
+  fixed quantity;
+  fixed limit, stop, trail;
+  time_point good_till{};
+  std::string oco_group;  // Within its portfolio.
+  decision_point decided;
+  bool operator==(const venue_order&) const = default;
+};
+
+/// What a venue says of an order; FIX: ExecType.
+enum class report_kind : std::uint8_t {
+  acknowledged = 0,  // The order is at the venue.
+  filled = 1,        // In part or whole: `trade`.
+  canceled = 2,
+  expired = 3,
+  rejected = 4,        // The venue does not take the order.
+  cancel_refused = 5,  // Too late to cancel.
+  change_refused = 6,  // Too late to change the quantity: the order has ended.
+};
+
+struct order_report {
+  report_kind what = report_kind::acknowledged;
+  std::string order;   // `portfolio-N`.
+  std::string reason;  // Of an end that nobody asked for: a fixed name, or the venue's words.
+  time_point time{};
+  fill trade;                // Of `filled`.
+  std::int64_t offset = -1;  // Of the event that filled it, where the venue follows the log.
+  bool operator==(const order_report&) const = default;
 };
 
 /// Rules of trading one symbol; 0: no such rule.
@@ -114,6 +173,37 @@ struct instrument {
   fixed quantity_min, quantity_max;
   fixed notional_min, notional_max;
   bool tradable = true;
+  bool operator==(const instrument&) const = default;
+};
+
+template <>
+struct names_of<side> {
+  static constexpr std::array<std::string_view, 2> list{"buy", "sell"};
+};
+template <>
+struct names_of<order_type> {
+  static constexpr std::array<std::string_view, 5> list{"market", "limit", "stop", "stop_limit",
+                                                        "trailing_stop"};
+};
+template <>
+struct names_of<time_in_force> {
+  static constexpr std::array<std::string_view, 5> list{"gtc", "ioc", "fok", "day", "gtd"};
+};
+template <>
+struct names_of<order_status> {
+  static constexpr std::array<std::string_view, 7> list{
+      "pending", "working", "partially_filled", "filled", "canceled", "expired", "rejected"};
+};
+template <>
+struct names_of<sizing> {
+  static constexpr std::array<std::string_view, 4> list{"quantity", "notional", "percent_of_equity",
+                                                        "volatility_target"};
+};
+template <>
+struct names_of<report_kind> {
+  static constexpr std::array<std::string_view, 7> list{
+      "acknowledged", "filled",         "canceled",      "expired",
+      "rejected",     "cancel_refused", "change_refused"};
 };
 
 }  // namespace troupe::trading

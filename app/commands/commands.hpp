@@ -17,11 +17,14 @@ void add_status_commands(CLI::App& app, int& exit_code);
 void add_cluster_commands(CLI::App& app, int& exit_code);  // After the node command.
 void add_up_commands(CLI::App& app, int& exit_code);
 void add_symbol_command(CLI::App& app, int& exit_code);
+void add_session_command(CLI::App& app, int& exit_code);
+void add_trading_commands(CLI::App& app, int& exit_code);
 void add_quarantine_command(CLI::App& app, int& exit_code);
 void add_migrate_command(CLI::App& app, int& exit_code);
 void add_certs_command(CLI::App& app, int& exit_code);
 void add_feed_command(CLI::App& app, int& exit_code);
 void add_generate_command(CLI::App& app, int& exit_code);
+void add_backtest_command(CLI::App& app, int& exit_code);
 
 /// Shards as the verb `shards` tells them, a line each.
 void print_shards(const nlohmann::json& shards);

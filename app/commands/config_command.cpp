@@ -22,8 +22,8 @@ check_result check_files(const std::vector<std::string>& files) {
   const auto text = [](const violation& v) { return to_string(v); };
   check_result result{files, {}};
   for (const auto& file : files) {
-    market::market_options market;
-    for (auto& v : check_config(file, {market_section(market)}))
+    app::settings all;
+    for (auto& v : check_config(file, app::domain_sections(all)))
       if (std::ranges::find(result.violations, to_string(v), text) == result.violations.end())
         result.violations.push_back(std::move(v));
   }
@@ -72,8 +72,8 @@ void add_reference(CLI::App& config, int& exit_code, std::ostream& out) {
   auto* command = config.add_subcommand(
       "reference", "Print every option with its default, unit, range and trade-off");
   command->callback([&exit_code, &out] {
-    market::market_options market;
-    out << print_reference({market_section(market)});
+    app::settings all;
+    out << print_reference(app::domain_sections(all));
     exit_code = 0;
   });
 }

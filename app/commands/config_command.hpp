@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <iosfwd>
 
-#include "app/market_config.hpp"
+#include "app/settings.hpp"
 
 namespace troupe {
 

@@ -85,7 +85,7 @@ class effects {
   void publish(std::string_view topic, std::string key, std::string payload) {
     records.push_back({std::string(topic), std::move(key), std::move(payload)});
   }
-  /// Answers the request that caused this unit; the last answer of a unit counts.
+  /// Answers the request that caused this unit; the first answer of a unit counts.
   void reply(nlohmann::json what) { answer = std::move(what); }
   /// Asks for a message to itself at `due`; the same name replaces an earlier timer.
   void set_timer(std::string name, time_point due, message what) {

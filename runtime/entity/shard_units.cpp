@@ -249,7 +249,7 @@ void shard_machine::merge(slot_id slot, effects done) {
     }
   }
   add_blocks(open_.blocks, std::move(done.blocks));
-  if (done.answer) running_->answer = std::move(done.answer);
+  if (done.answer && !running_->answer) running_->answer = std::move(done.answer);
 }
 
 void shard_machine::end_unit() {

@@ -99,6 +99,8 @@ class reader final : public section {
     }
   }
 
+  std::string file() const override { return how_.file; }
+
   void group(const std::string& name, const std::string&,
              const std::function<void(section&)>& inside) override {
     names_.insert(name);

@@ -72,6 +72,8 @@ class section {
   virtual ~section() = default;
 
   virtual void option(option_def def) = 0;
+  /// The file that is being read; empty when none is.
+  virtual std::string file() const { return {}; }
   /// An object inside this one.
   virtual void group(const std::string& name, const std::string& text,
                      const std::function<void(section&)>& inside) = 0;

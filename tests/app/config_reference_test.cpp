@@ -3,7 +3,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "app/market_config.hpp"
+#include "app/settings.hpp"
 #include "runtime/options/load.hpp"
 #include "runtime/options/reader.hpp"
 
@@ -19,8 +19,8 @@ std::string file_text(const std::string& path) {
 }
 
 std::string reference() {
-  static market::market_options options;
-  return print_reference({market_section(options)});
+  static app::settings all;
+  return print_reference(app::domain_sections(all));
 }
 
 /// `lease.ttl_ms`, and `lease` itself.
@@ -51,6 +51,7 @@ TEST_CASE("the reference holds defaults that the code has") {
   CHECK(all["cluster"]["shards"] == cluster_options{}.shards);
   CHECK(all["cluster"]["market"]["periods"] == market::market_options{}.periods);
   CHECK(all["cluster"]["market"]["price_max"] == "100000000");
+  CHECK(all["cluster"]["trading"]["cash"] == to_string(trading::trading_options{}.cash));
   CHECK(all["node"]["http"]["port"] == node_options{}.http.port);
 }
 

@@ -1,0 +1,178 @@
+#include "actors/trading/paper_book.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "actors/model/period.hpp"
+#include "actors/trading/paper_matching.hpp"
+
+namespace troupe::trading {
+
+namespace {
+
+using market::event_kind;
+using market::market_event;
+
+std::int64_t expiry_of(const venue_order& o) {
+  const auto decided = to_micros(o.decided.time);
+  if (o.in_force == time_in_force::gtd) return to_micros(o.good_till);
+  if (o.in_force == time_in_force::day)
+    return market::floor_to(decided, market::day_micros) + market::day_micros;
+  return paper_order::never;
+}
+
+/// Behind a decision that names an offset any later event counts, unless there is a latency.
+std::int64_t live_after(const decision_point& decided, std::int64_t latency) {
+  if (decided.offset >= 0 && latency == 0) return std::numeric_limits<std::int64_t>::min();
+  return to_micros(decided.time) + latency;
+}
+
+std::string_view fault_of(const venue_order& o, std::string_view symbol) {
+  if (o.symbol != symbol) return "wrong_symbol";
+  const bool limit = o.type == order_type::limit || o.type == order_type::stop_limit;
+  const bool stop = o.type == order_type::stop || o.type == order_type::stop_limit;
+  if (o.quantity.raw() <= 0 || (limit && o.limit.raw() <= 0) || (stop && o.stop.raw() <= 0) ||
+      (o.type == order_type::trailing_stop && o.trail.raw() <= 0))
+    return "not_positive";
+  return {};
+}
+
+order_report report_of(report_kind what, std::string_view order, std::string_view why,
+                       std::int64_t time) {
+  return {what, std::string(order), std::string(why), from_micros(time), {}, -1};
+}
+
+}  // namespace
+
+paper_book::paper_book(std::string symbol, paper_options options)
+    : symbol_(std::move(symbol)), options_(options) {}
+
+bool paper_book::fits(const paper_order& o) const {
+  return fault_of(o.terms, symbol_).empty() && o.filled < o.terms.quantity;
+}
+
+paper_order* paper_book::find(std::string_view id) {
+  const auto found = std::find_if(orders_.begin(), orders_.end(), [id](const paper_order& o) {
+    return !o.ended && o.terms.id == id;
+  });
+  return found == orders_.end() ? nullptr : &*found;
+}
+
+std::uint32_t paper_book::account_of(std::string_view portfolio) {
+  for (std::size_t i = 0; i < accounts_.size(); ++i)
+    if (accounts_[i].portfolio == portfolio) return static_cast<std::uint32_t>(i);
+  accounts_.push_back({std::string(portfolio), {}});
+  return static_cast<std::uint32_t>(accounts_.size() - 1);
+}
+
+fixed paper_book::holding(std::string_view portfolio) const {
+  for (const auto& a : accounts_)
+    if (a.portfolio == portfolio) return a.holding;
+  return {};
+}
+
+void paper_book::take(const venue_order& order, reports& out) {
+  const auto time = to_micros(order.decided.time) + options_.latency_micros;
+  auto fault = fault_of(order, symbol_);
+  if (fault.empty() && find(order.id) != nullptr) fault = "duplicate_order";
+  if (!fault.empty()) {
+    out.push_back(report_of(report_kind::rejected, order.id, fault, time));
+    return;
+  }
+  paper_order o;
+  o.terms = order;
+  const auto& d = order.decided;
+  if (order.type == order_type::trailing_stop)
+    o.best = d.last.raw() != 0 ? d.last : (order.side == side::buy ? d.ask : d.bid);
+  add(std::move(o));
+  out.push_back(report_of(report_kind::acknowledged, order.id, {}, time));
+}
+
+/// Adds an order with what follows from its terms.
+void paper_book::add(paper_order&& o) {
+  o.account = account_of(o.terms.portfolio);
+  o.behind = std::max(o.behind, o.terms.decided.offset);
+  o.live_after = live_after(o.terms.decided, options_.latency_micros);
+  o.expires = expiry_of(o.terms);
+  add_to_alarm(orders_.emplace_back(std::move(o)));
+}
+
+void paper_book::cancel(std::string_view id, const decision_point& decided, reports& out) {
+  auto* o = find(id);
+  const auto time = to_micros(decided.time) + options_.latency_micros;
+  if (o == nullptr) {
+    out.push_back(report_of(report_kind::cancel_refused, id, "unknown_order", time));
+  } else if (options_.latency_micros == 0) {
+    close(*o, report_kind::canceled, {}, time, out);
+    sweep();
+  } else {
+    o->cancel_after = std::min(o->cancel_after, time);
+    set_alarm();
+  }
+}
+
+void paper_book::change_quantity(std::string_view id, fixed quantity, time_point time,
+                                 reports& out) {
+  auto* o = find(id);
+  if (o == nullptr) {
+    out.push_back(report_of(report_kind::change_refused, id, "unknown_order", to_micros(time)));
+    return;
+  }
+  o->terms.quantity = std::max(quantity, o->filled);
+  if (o->remaining().raw() > 0) return;
+  close(*o, report_kind::canceled, "nothing_left", to_micros(time), out);
+  sweep();
+}
+
+void paper_book::seen(std::int64_t offset) {
+  for (auto& o : orders_) o.behind = std::max(o.behind, offset);
+}
+
+void paper_book::advance(time_point now, reports& out) {
+  for (auto& o : orders_)
+    if (o.expires <= to_micros(now)) close(o, report_kind::expired, {}, o.expires, out);
+  sweep();
+}
+
+void paper_book::close(paper_order& o, report_kind how, std::string_view why, std::int64_t time,
+                       reports& out) {
+  o.ended = true;
+  out.push_back(report_of(how, o.terms.id, why, time));
+}
+
+void paper_book::match(const market_event& e, const market::ohlcv* bar, reports& out) {
+  if (e.kind == event_kind::ticker || (e.flags & market_event::forming) != 0) return;
+  if (e.kind == event_kind::bar && bar == nullptr) return;
+  paper_matching(*this, e, bar, out).run();
+  sweep();
+}
+
+/// Forgets the orders that have ended.
+void paper_book::sweep() {
+  std::erase_if(orders_, [](const paper_order& o) { return o.ended; });
+  set_alarm();
+}
+
+void paper_book::set_alarm() {
+  alarm_ = {};
+  for (const auto& o : orders_) add_to_alarm(o);
+}
+
+void paper_book::add_to_alarm(const paper_order& o) {
+  const auto& t = o.terms;
+  const bool stop = t.type == order_type::stop || t.type == order_type::stop_limit;
+  const bool rests = t.type == order_type::limit ? o.met : t.type == order_type::stop_limit;
+  alarm_.time = std::min(alarm_.time, o.expires);
+  if (o.cancel_after != paper_order::never || options_.queue_position) alarm_.any = true;
+  if (stop && !o.triggered) {
+    if (t.side == side::buy) alarm_.buy_stop = std::min(alarm_.buy_stop, t.stop);
+    if (t.side == side::sell) alarm_.sell_stop = std::max(alarm_.sell_stop, t.stop);
+  } else if (rests) {
+    if (t.side == side::buy) alarm_.buy_limit = std::max(alarm_.buy_limit, t.limit);
+    if (t.side == side::sell) alarm_.sell_limit = std::min(alarm_.sell_limit, t.limit);
+  } else {
+    alarm_.any = true;
+  }
+}
+
+}  // namespace troupe::trading

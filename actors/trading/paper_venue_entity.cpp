@@ -1,0 +1,78 @@
+#include "actors/trading/paper_venue_entity.hpp"
+
+#include "actors/market/symbol_entity.hpp"
+#include "actors/trading/risk_entity.hpp"
+#include "runtime/base/ensure.hpp"
+
+namespace troupe::trading {
+
+using nlohmann::json;
+
+void paper_venue_entity::load(std::string_view state, int schema) {
+  if (schema != paper_venue::schema)
+    throw bad_state("paper venue: schema " + std::to_string(schema) + " is not known");
+  core_.load(state);
+}
+
+void paper_venue_entity::handle(const message& what, const context& where, effects& out) {
+  paper_venue::output said;
+  faults wrong;
+  if (what.type == "new_order") {
+    if (const auto order = parse<venue_order>(what.body, wrong)) core_.take(*order, said);
+  } else if (what.type == "cancel_order") {
+    if (const auto wish = parse<venue_cancel>(what.body, wrong)) core_.cancel(*wish, said);
+  } else if (what.type == "change_order") {
+    if (const auto wish = parse<venue_change>(what.body, wrong)) core_.change(*wish, said);
+  } else if (what.type == "await_effects") {
+    if (const auto asked = parse<effects_question>(what.body, wrong)) core_.await(*asked, said);
+  } else {
+    out.unchanged();
+    if (what.type != "show") return entity::handle(what, where, out);
+    return out.reply(json::parse(save()));
+  }
+  if (!wrong.empty()) {
+    out.unchanged();
+    return out.reply({{"error", "malformed"}, {"detail", to_string(wrong)}});
+  }
+  send(std::move(said), where, out);
+}
+
+std::vector<followed> paper_venue_entity::follows() const {
+  const auto next = core_.next();
+  if (!next) return {};
+  return {{{std::string(market::symbol_kind), core_.symbol()}, troupe::position{*next}}};
+}
+
+void paper_venue_entity::absorb_feed(const feed_span& what, std::size_t& done, const context& where,
+                                     effects& out) {
+  const auto* batch = dynamic_cast<const market::market_batch*>(what.events);
+  ensure(batch != nullptr || what.events == nullptr, "symbols are fed by market batches");
+  paper_venue::output said;
+  if (batch != nullptr) core_.absorb(*batch, done, what.end, said);
+  if (batch == nullptr || done == what.end) core_.passed(what.next.value());
+  send(std::move(said), where, out);
+}
+
+/// One message a portfolio with all reports, and then the answers.
+void paper_venue_entity::send(paper_venue::output&& said, const context& where, effects& out) {
+  std::map<std::string, json> reports;
+  for (const auto& r : said.reports) reports[portfolio_of(r.order)].push_back(json_of(r));
+  for (auto& [portfolio, list] : reports)
+    out.tell({std::string(portfolio_kind), portfolio},
+             {"order_reports", {{"symbol", where.self.key}, {"reports", std::move(list)}}});
+  for (const auto& answer : said.answers)
+    out.tell({std::string(portfolio_kind), answer.portfolio}, {"effects_known", json_of(answer)});
+}
+
+kind_def make_paper_venue_kind(const paper_options& options) {
+  kind_def kind;
+  kind.name = paper_venue_kind;
+  kind.schema = paper_venue::schema;
+  kind.follows = true;
+  kind.make = [options](const entity_id& id) {
+    return std::make_unique<paper_venue_entity>(id, options);
+  };
+  return kind;
+}
+
+}  // namespace troupe::trading

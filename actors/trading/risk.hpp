@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/trading/portfolio_facts.hpp"
+#include "actors/trading/risk_limits.hpp"
+#include "actors/trading/verdict.hpp"
+
+namespace troupe::trading {
+
+enum class trading_state : std::uint8_t {
+  active = 0,
+  reducing = 1,  // Only what closes positions.
+  halted = 2,    // Nothing but cancels.
+};
+
+/// The risk check of one portfolio: validates and sizes every order before it exists.
+///
+/// A verdict depends on the limits, this state, the portfolio's facts and the request alone; its
+/// time is request.decided.time. Approved orders that are not in the facts yet (facts.placed) count
+/// as open, so no order of messages between risk check and portfolio breaks a limit. Open orders
+/// count in their worst direction: all buys filled and no sell, or the other way round. Limits are
+/// judged so that what makes a breach smaller always passes. Cancels need no verdict.
+class risk {
+ public:
+  explicit risk(risk_limits limits);
+
+  /// Requires facts of the same portfolio at every call.
+  verdict decide(const order_request& request, const portfolio_facts& facts);
+  /// Folds equity into day and peak at a time that the facts belong to. Returns whether the
+  /// drawdown limit halted trading by this.
+  bool observe(const portfolio_facts& facts, time_point time);
+
+  void set_limits(risk_limits limits);
+  /// `by_drawdown` stays until an operator sets a state; active also forgets the peak.
+  void set_state(trading_state to);
+
+  const risk_limits& limits() const { return limits_; }
+  trading_state state() const { return state_; }
+  bool halted_by_drawdown() const { return by_drawdown_; }
+  std::int64_t verdicts() const { return verdicts_; }
+
+  static constexpr int schema = 1;
+  /// The state as JSON text, limits included, and back; throws bad_state.
+  std::string save() const;
+  static risk load(std::string_view state);
+
+ private:
+  friend class risk_loader;
+  friend class risk_hearing;
+  /// An approved order that the facts do not tell of yet.
+  struct reservation {
+    std::int64_t verdict = 0;
+    std::string symbol;
+    trading::side side = side::buy;
+    fixed quantity;  // 0: it can only reduce.
+    fixed price;
+    money cash = 0;
+  };
+
+  void forget_placed(std::int64_t placed);
+  bool observe_equity(money equity, time_point time);
+  void count_order(time_point time);
+  bool rate_is_full(time_point time) const;
+
+  risk_limits limits_;
+  trading_state state_ = trading_state::active;
+  bool by_drawdown_ = false;
+  std::int64_t verdicts_ = 0;
+  std::map<std::string, std::int64_t, std::less<>> sessions_;  // Newest number of each.
+  std::vector<reservation> in_flight_;
+  std::int64_t window_ = INT64_MIN;  // Number of the newest rate window, and the orders in it.
+  std::int64_t window_orders_ = 0;
+  std::optional<std::int64_t> day_;  // UTC, days since 1970.
+  money day_equity_ = 0;             // At its first observation.
+  std::optional<money> peak_;
+};
+
+template <>
+struct names_of<trading_state> {
+  static constexpr std::array<std::string_view, 3> list{"active", "reducing", "halted"};
+};
+
+}  // namespace troupe::trading

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "actors/trading/messages.hpp"
+#include "actors/trading/risk.hpp"
+#include "runtime/entity/entity.hpp"
+
+namespace troupe::trading {
+
+inline constexpr std::string_view risk_kind = "risk";
+inline constexpr std::string_view portfolio_kind = "portfolio";
+inline constexpr std::string_view session_kind = "session";
+inline constexpr std::string_view paper_venue_kind = "paper_venue";
+
+/// The risk check of the portfolio of the same key, in the same shard.
+///
+/// | message | from | then |
+/// |---|---|---|
+/// | `submit_order` (order_request) | sessions, clients | a verdict: a row, the answer, and
+/// `place_order` to the portfolio or `order_denied` to the session | | `portfolio_changed`
+/// (facts_change) | the portfolio | what the next verdict goes by; the drawdown limit may halt
+/// trading | | `set_limits` `{limits, by, reason}` | operators | `limits` is laid over those in
+/// force, member by member; null takes one away | | `set_state` `{state, by, reason}` | operators |
+/// active, reducing, halted | | `show` | anyone | the state |
+class risk_entity final : public entity {
+ public:
+  explicit risk_entity(risk_limits limits) : risk_(std::move(limits)) {}
+
+  void load(std::string_view state, int schema) override;
+  std::string save() const override;
+  void handle(const message& what, const context& where, effects& out) override;
+
+ private:
+  void submit(const message& what, const context& where, effects& out);
+  void follow(const message& what, const context& where, effects& out);
+  void set_limits(const message& what, const context& where, effects& out);
+  void set_state(const message& what, const context& where, effects& out);
+  void audit(const context& where, std::string_view what, const std::string& before,
+             const std::string& after, const nlohmann::json& order, effects& out);
+
+  risk risk_;
+  portfolio_facts facts_;
+  std::int64_t changes_ = 0;  // Of limits and state.
+};
+
+/// `limits` gives a portfolio's limits when its risk check begins.
+kind_def make_risk_kind(std::function<risk_limits(std::string_view portfolio)> limits);
+
+}  // namespace troupe::trading

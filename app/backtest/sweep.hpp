@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "actors/trading/backtest.hpp"
+
+namespace troupe::app {
+
+/// The values of one parameter.
+struct sweep_axis {
+  std::string name;
+  std::vector<double> values;
+};
+
+/// `fast=5:50:5`: from 5 to 50 in steps of 5. Throws std::runtime_error saying what is wrong.
+sweep_axis parse_axis(const std::string& text);
+
+struct sweep_run {
+  trading::given_parameters parameters;
+  trading::run_metrics metrics;
+};
+
+struct sweep_result {
+  std::vector<sweep_axis> axes;
+  std::string by;               // The metric that ranks the runs.
+  std::vector<sweep_run> runs;  // Best first; equal ones in the order of their parameters.
+  std::size_t left_out = 0;     // Combinations that the strategy does not allow.
+  double seconds = 0;
+};
+
+/// What runs can be ranked by.
+std::string sweep_metrics();
+/// Higher is better; not a number: last. Requires: one of sweep_metrics.
+double rank_of(const trading::run_metrics& m, const std::string& by);
+bool is_sweep_metric(const std::string& name);
+
+/// Every combination of the axes' values, spread over `threads` threads. `watch` is told the number
+/// of runs that are done, from one thread at a time; false stops the sweep. Throws
+/// std::runtime_error when the strategy allows none of them.
+sweep_result run_sweep(const trading::backtest_settings& settings,
+                       std::span<const trading::symbol_data> data, std::vector<sweep_axis> axes,
+                       const std::string& by, std::size_t threads,
+                       const std::function<bool(std::size_t done, std::size_t all)>& watch);
+
+}  // namespace troupe::app

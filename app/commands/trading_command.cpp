@@ -1,0 +1,269 @@
+#include <cstdlib>
+#include <iostream>
+
+#include "actors/trading/paper_venue.hpp"
+#include "actors/trading/risk_entity.hpp"
+#include "app/client.hpp"
+#include "app/commands/commands.hpp"
+#include "app/commands/entity_command.hpp"
+#include "runtime/store/status_reader.hpp"
+
+namespace troupe::app {
+
+namespace {
+
+using nlohmann::json;
+
+struct options {
+  std::string file = "config/local/node-1.json";
+  std::string portfolio, session, order, by, reason, id, cash, request, venue = "paper";
+  std::vector<std::string> changes;
+  bool as_json = false, open = false;
+  int limit = 100;
+};
+
+std::string operator_name(const options& o) {
+  if (!o.by.empty()) return o.by;
+  const auto* user = std::getenv("USER");
+  return user == nullptr || *user == '\0' ? "operator" : user;
+}
+
+entity_id risk_of(const options& o) {
+  return {std::string(trading::risk_kind), o.portfolio};
+}
+
+json order_of(const options& o) {
+  return {{"by", operator_name(o)}, {"reason", o.reason}};
+}
+
+// ---- risk ---------------------------------------------------------------------------------------
+
+int risk_show(const options& o) {
+  const auto answer =
+      give_command(load_settings_or_throw(o.file), {risk_of(o), "show", json::object(), o.id});
+  return print_answer("risk show", answer, o.as_json,
+                      answer.contains("risk") ? answer.at("risk").dump(2) : "");
+}
+
+/// `open_orders_max=5`, `symbols.SPY.position_max=100`, `daily_loss_max=null`.
+json changes_of(const options& o) {
+  json all = json::object();
+  for (const auto& one : o.changes) {
+    const auto equals = one.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw client_error(one + ": write LIMIT=VALUE, for example open_orders_max=5");
+    auto path = one.substr(0, equals);
+    for (auto& c : path)
+      if (c == '.') c = '/';
+    const auto text = one.substr(equals + 1);
+    const auto value = json::parse(text, nullptr, false);
+    const bool plain =
+        value.is_null() || value.is_boolean() || (value.is_number_integer() && text[0] != '-');
+    all[json::json_pointer('/' + path)] = plain ? value : json(text);
+  }
+  return all;
+}
+
+int risk_set(const options& o) {
+  auto body = order_of(o);
+  body["limits"] = changes_of(o);
+  const auto answer =
+      give_command(load_settings_or_throw(o.file), {risk_of(o), "set_limits", body, o.id});
+  return print_answer("risk set", answer, o.as_json, "the limits of " + o.portfolio + " are set");
+}
+
+int set_state(const options& o, const char* state) {
+  auto body = order_of(o);
+  body["state"] = state;
+  const auto answer =
+      give_command(load_settings_or_throw(o.file), {risk_of(o), "set_state", body, o.id});
+  return print_answer(
+      "risk", answer, o.as_json,
+      "trading of " + o.portfolio + " is " + text_of(answer.value("state", json())));
+}
+
+// ---- portfolios and orders ----------------------------------------------------------------------
+
+json read(const options& o, const std::string& query) {
+  store::status_reader reader(load_settings_or_throw(o.file).cluster.postgres.dsn);
+  return json::parse(reader.read_json(query));
+}
+
+int portfolio_list(const options& o) {
+  const auto rows = read(o, "select * from portfolios order by portfolio");
+  if (o.as_json)
+    std::cout << rows.dump() << '\n';
+  else
+    print_table(rows, {"portfolio", "venue", "initial", "cash", "equity", "realised", "unrealised",
+                       "fees", "orders"});
+  return 0;
+}
+
+int portfolio_show(const options& o) {
+  const auto where = " where portfolio = " + sql_text(o.portfolio);
+  const auto found = read(o, "select * from portfolios" + where);
+  if (found.empty())
+    return print_answer(
+        "portfolio show",
+        {{"error", "unknown_portfolio"}, {"detail", "there is no portfolio " + o.portfolio}},
+        o.as_json, "");
+  const auto positions = read(o, "select * from positions" + where + " order by symbol");
+  if (o.as_json) {
+    auto whole = found[0];
+    whole["positions"] = positions;
+    std::cout << whole.dump() << '\n';
+    return 0;
+  }
+  print_table(found, {"portfolio", "venue", "initial", "cash", "equity", "realised", "unrealised",
+                      "fees", "orders"});
+  std::cout << '\n';
+  print_table(positions, {"symbol", "quantity", "entry_price", "mark", "unrealised", "realised",
+                          "fees", "fills"});
+  return 0;
+}
+
+int portfolio_open(const options& o) {
+  json body{{"venue", o.venue}};
+  if (!o.cash.empty()) body["cash"] = o.cash;
+  const auto answer = give_command(
+      load_settings_or_throw(o.file),
+      {{std::string(trading::portfolio_kind), o.portfolio}, "open_portfolio", body, o.id});
+  return print_answer(
+      "portfolio open", answer, o.as_json,
+      "portfolio " + o.portfolio + " begins with " + text_of(answer.value("cash", json())));
+}
+
+/// An order by hand. It has no session that could hold the paper venue back.
+int order_submit(const options& o) {
+  const auto all = load_settings_or_throw(o.file);
+  const auto request = json::parse(o.request, nullptr, false);
+  if (!request.is_object()) throw client_error("the request is no JSON object");
+  auto answer = give_command(all, {risk_of(o), "submit_order", request, o.id});
+  if (answer.contains("refused"))
+    answer = {{"error", answer.at("refused")}, {"detail", answer.value("detail", "")}};
+  if (!answer.contains("error"))
+    give_command(all, {{std::string(trading::portfolio_kind), o.portfolio},
+                       "await_effects",
+                       json_of(trading::effects_question{o.portfolio, request.value("session", ""),
+                                                         request.value("symbol", ""), 0,
+                                                         trading::paper_venue::no_limit})});
+  return print_answer("order submit", answer, o.as_json,
+                      "approved, quantity " + text_of(answer.value("quantity", json())));
+}
+
+int order_list(const options& o) {
+  std::string where = " where true";
+  if (!o.portfolio.empty()) where += " and portfolio = " + sql_text(o.portfolio);
+  if (!o.session.empty()) where += " and session = " + sql_text(o.session);
+  if (o.open) where += " and status in ('pending', 'working', 'partially_filled')";
+  const auto rows = read(o, "select * from orders" + where + " order by portfolio, number limit " +
+                                std::to_string(o.limit));
+  if (o.as_json)
+    std::cout << rows.dump() << '\n';
+  else
+    print_table(rows, {"id", "session", "symbol", "side", "type", "quantity", "limit_price",
+                       "status", "filled", "average_price", "fees"});
+  return 0;
+}
+
+int order_cancel(const options& o) {
+  const auto dash = o.order.rfind('-');
+  if (dash == std::string::npos)
+    throw client_error(o.order + ": an order's id is PORTFOLIO-NUMBER, for example p1-3");
+  auto answer = give_command(load_settings_or_throw(o.file),
+                             {{std::string(trading::portfolio_kind), o.order.substr(0, dash)},
+                              "cancel_order",
+                              {{"order", o.order}},
+                              o.id});
+  const auto refused = answer.value("refused", "none");
+  if (refused != "none") answer = {{"error", refused}, {"detail", "order " + o.order}};
+  return print_answer("order cancel", answer, o.as_json, "the venue is asked to cancel " + o.order);
+}
+
+CLI::App* add(CLI::App& to, int& exit_code, const std::string& name, const char* text, options& o,
+              std::function<int(const options&)> work) {
+  auto* command = to.add_subcommand(name, text);
+  add_config_option(*command, o.file);
+  command->add_flag("--json", o.as_json, "JSON instead of text");
+  const auto whole = to.get_name() + ' ' + name;
+  command->callback([&exit_code, whole, work = std::move(work), &o] {
+    exit_code = guarded(whole.c_str(), [&] { return work(o); });
+  });
+  return command;
+}
+
+void add_risk(CLI::App& app, int& exit_code, options& o) {
+  auto* risk = app.add_subcommand("risk", "The risk check of a portfolio: limits, trading state");
+  risk->require_subcommand(1);
+  const auto with_portfolio = [&o](CLI::App* command) {
+    command->add_option("portfolio", o.portfolio, "Its name")->required();
+    return command;
+  };
+  with_portfolio(
+      add(*risk, exit_code, "show", "Limits, trading state and what counts now", o, risk_show));
+  const auto changing = [&](const char* name, const char* text,
+                            std::function<int(const options&)> work) {
+    auto* command = with_portfolio(add(*risk, exit_code, name, text, o, std::move(work)));
+    command->add_option("--by", o.by, "Who orders it (default: $USER)");
+    command->add_option("--reason", o.reason, "Why; kept with the change");
+    command->add_option("--id", o.id, "Id of the command: repeated, it has one effect");
+    return command;
+  };
+  changing("set", "Changes limits, at once; each change is kept in risk_audit", risk_set)
+      ->add_option("changes", o.changes,
+                   "LIMIT=VALUE as in config/risk_limits.json, such as open_orders_max=5 or "
+                   "symbols.SPY.position_max=100; null takes a limit away")
+      ->required();
+  changing("halt", "No more orders; cancels always pass",
+           [](const options& given) { return set_state(given, "halted"); });
+  changing("reduce", "Only orders that close positions",
+           [](const options& given) { return set_state(given, "reducing"); });
+  changing("resume", "Trading as the limits allow; forgets the peak of the drawdown limit",
+           [](const options& given) { return set_state(given, "active"); });
+}
+
+}  // namespace
+
+void add_trading_commands(CLI::App& app, int& exit_code) {
+  static options o;
+  add_risk(app, exit_code, o);
+  auto* portfolio = app.add_subcommand("portfolio", "Cash and positions, as last committed");
+  portfolio->require_subcommand(1);
+  add(*portfolio, exit_code, "list", "All portfolios", o, portfolio_list);
+  add(*portfolio, exit_code, "show", "One portfolio with its positions", o, portfolio_show)
+      ->add_option("portfolio", o.portfolio, "Its name")
+      ->required();
+  auto* open =
+      add(*portfolio, exit_code, "open", "A new portfolio, with its cash", o, portfolio_open);
+  open->add_option("portfolio", o.portfolio, "Its name")->required();
+  open->add_option("--cash", o.cash, "What it begins with")->required();
+  open->add_option("--venue", o.venue, "Where its orders go: paper, orders")->capture_default_str();
+  open->add_option("--id", o.id, "Id of the command: repeated, it has one effect");
+  auto* order = app.add_subcommand("order", "Orders: as last committed, and cancelling one");
+  order->require_subcommand(1);
+  auto* list = add(*order, exit_code, "list", "Orders, by portfolio and number", o, order_list);
+  list->add_option("--portfolio", o.portfolio, "Only of this one");
+  list->add_option("--session", o.session, "Only of this one");
+  list->add_flag("--open", o.open, "Only those that have not ended");
+  list->add_option("--limit", o.limit, "At most so many")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  auto* submit =
+      add(*order, exit_code, "submit",
+          "An order by hand, through the risk check; prints the verdict", o, order_submit);
+  submit->add_option("--portfolio", o.portfolio, "Whose risk check judges it")->required();
+  submit->add_option("--id", o.id, "Id of the command: repeated, it has one effect");
+  submit
+      ->add_option(
+          "request", o.request,
+          "As JSON, such as {\"session\": \"by-hand\", \"number\": 1, \"symbol\": \"SPY\", "
+          "\"side\": \"buy\", \"type\": \"limit\", \"amount\": \"10\", \"limit\": \"99.5\", "
+          "\"decided\": {\"time\": MICROSECONDS, \"last\": \"100\"}}; docs/orders.md")
+      ->required();
+  auto* cancel =
+      add(*order, exit_code, "cancel", "Asks the venue to cancel an order", o, order_cancel);
+  cancel->add_option("order", o.order, "Its id, such as p1-3")->required();
+  cancel->add_option("--id", o.id, "Id of the command: repeated, it has one effect");
+}
+
+}  // namespace troupe::app

@@ -1,0 +1,106 @@
+#include "app/backtest/sweep.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <random>
+
+using namespace troupe;
+using namespace troupe::app;
+using namespace troupe::trading;
+
+namespace {
+
+symbol_data walk() {
+  std::mt19937 random(4);
+  std::uniform_int_distribution<std::int64_t> step(-100, 100);
+  symbol_data data;
+  data.rules.symbol = "X";
+  std::int64_t cents = 10'000;
+  for (std::int64_t i = 0; i < 400; ++i) {
+    cents = std::max<std::int64_t>(1000, cents + step(random));
+    market::ohlcv x;
+    x.open = x.high = x.low = x.close = fixed::from_raw(cents * 1'000'000);
+    market::market_event e;
+    e.kind = market::event_kind::bar;
+    e.length = market::period::d1;
+    e.offset = i;
+    e.time = i * market::day_micros;
+    e.detail = static_cast<std::uint32_t>(i);
+    data.events.push_back(e);
+    data.details.push_back(x);
+  }
+  return data;
+}
+
+backtest_settings settings() {
+  backtest_settings s;
+  s.session.name = "s";
+  s.session.portfolio = "p";
+  s.session.strategy = "sma_cross";
+  s.session.bars = market::period::d1;
+  s.session.instruments.resize(1);
+  s.session.instruments[0].symbol = "X";
+  s.cash = fixed::from_raw(1'000'000 * fixed::scale);
+  s.limits.symbols["*"];
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("axes are counted, so the last value is never lost; what is wrong is said") {
+  CHECK(parse_axis("fast=5:20:5").values == std::vector<double>{5, 10, 15, 20});
+  CHECK(parse_axis("w=0.1:0.7:0.2").values == std::vector<double>{0.1, 0.3, 0.5, 0.7});
+  CHECK(parse_axis("w=1:1:1").values == std::vector<double>{1});
+  CHECK(parse_axis("w=1:4:2").values == std::vector<double>{1, 3});
+  CHECK_THROWS_WITH(parse_axis("fast=5:50"),
+                    "--sweep fast=5:50: write NAME=FROM:TO:STEP, such as fast=5:50:5");
+  CHECK_THROWS_WITH(
+      parse_axis("fast=5:x:1"),
+      "--sweep fast=5:x:1: \"x\" is no number; write NAME=FROM:TO:STEP, such as fast=5:50:5");
+  for (const auto* wrong : {"a=5:4:1", "a=1:5:0", "a=0:1:0.00001", "a", "a=", "a=::"})
+    CHECK_THROWS(parse_axis(wrong));
+}
+
+TEST_CASE("a sweep runs what is allowed, best first, the same on any number of threads") {
+  const auto data = walk();
+  const auto run = [&](std::size_t threads) {
+    std::size_t told = 0;
+    auto result =
+        run_sweep(settings(), {&data, 1}, {parse_axis("fast=2:10:2"), parse_axis("slow=5:20:5")},
+                  "total_return", threads, [&](std::size_t done, std::size_t all) {
+                    CHECK(done == ++told);
+                    CHECK(all == 16);
+                    return true;
+                  });
+    CHECK(told == 16);
+    return result;
+  };
+  const auto one = run(1), three = run(3);
+  CHECK(one.left_out == 4);  // fast = 6, 8, 10 with slow = 5, and 10 with 10.
+  REQUIRE(one.runs.size() == 16);
+  for (std::size_t i = 0; i < one.runs.size(); ++i) {
+    CHECK(one.runs[i].parameters == three.runs[i].parameters);
+    CHECK(one.runs[i].metrics.final_equity == three.runs[i].metrics.final_equity);
+    if (i > 0) CHECK(one.runs[i - 1].metrics.total_return >= one.runs[i].metrics.total_return);
+  }
+  auto alone = settings();
+  alone.session.parameters = one.runs[0].parameters;
+  CHECK(run_backtest(alone, {&data, 1}).metrics.final_equity == one.runs[0].metrics.final_equity);
+}
+
+TEST_CASE("no combination allowed, an unknown parameter: refused with the reason") {
+  const auto data = walk();
+  const auto watch = [](std::size_t, std::size_t) { return true; };
+  CHECK_THROWS_WITH(
+      run_sweep(settings(), {&data, 1}, {parse_axis("fats=1:5:1")}, "sharpe", 1, watch),
+      "--sweep: no combination is allowed: no parameter is called fats; there are fast, slow");
+  CHECK_FALSE(is_sweep_metric("luck"));
+}
+
+TEST_CASE("less drawdown ranks higher, and what is not defined ranks last") {
+  run_metrics m;
+  m.max_drawdown = 0.25;
+  CHECK(rank_of(m, "max_drawdown") == -0.25);
+  CHECK(rank_of(m, "sharpe") == -HUGE_VAL);
+}
