@@ -200,5 +200,5 @@ TEST_CASE("the venue looks ahead: a session with resting orders asks seldom") {
   std::size_t questions = 0;
   of_world(s, limits, events, 7, &questions);
   CHECK(questions > 0);
-  CHECK(questions < 200);
+  CHECK(questions < 300);  // Of 400 events; the log grows as it is read.
 }
