@@ -22,7 +22,7 @@ struct open_batch {
   std::map<store::timer_key, std::optional<store::timer_row>>
       timers;  // Last wish wins; nothing: clear.
   std::vector<store::answer_row> answers;
-  std::vector<held_answer> replies;  // Let go when the commit is durable.
+  std::vector<held_answer> replies;                          // Let go when the commit is durable.
   std::vector<std::pair<entity_id, effects::called>> calls;  // Made when the commit is durable.
   std::map<shard_id, sequence> channels;
   std::vector<row_block> blocks;
