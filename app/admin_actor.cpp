@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "app/cluster_report.hpp"
+#include "app/feed/text_time.hpp"
 
 namespace troupe::app {
 
@@ -60,11 +61,12 @@ caf::result<std::string> admin_actor::on_request(const std::string& text) {
       show(request, to);
     else if (verb == "ask")
       ask(request, to);
-    else if (verb == "move" || verb == "drain" || verb == "undrain")
+    else if (verb == "move" || verb == "drain" || verb == "undrain" || verb == "forget")
       order(request, to);
     else
       fail(to, "unknown_verb",
-           "verbs are status, health, shards, leader, show, ask, move, drain, undrain");
+           "verbs are status, health, shards, leader, show, ask, move, drain, undrain, "
+           "forget");
   } catch (const json::exception& e) {
     fail(to, "malformed_request", e.what());
   }
@@ -89,13 +91,22 @@ void admin_actor::ask_others(json request, std::function<void(answers)> then) {
     std::string id = std::to_string(life.value());
     for (const auto& n : known.view.nodes)
       if (n.life == life) id = n.id;
-    const auto settle = [all, id](json it) {
+    const auto settle = [all, id, settled = std::make_shared<bool>(false)](json it) {
+      if (std::exchange(*settled, true)) return;
       all->got[id] = std::move(it);
       if (--all->open == 0) all->then(std::move(all->got));
     };
+    const auto end = if_gone(member, [settle] { settle(nullptr); });
     this->request(member, peers_answer_within, admin_atom_v, request.dump())
-        .then([settle](const std::string& text) { settle(json::parse(text, nullptr, false)); },
-              [settle](caf::error&) { settle(nullptr); });
+        .then(
+            [settle, end](const std::string& text) {
+              end();
+              settle(json::parse(text, nullptr, false));
+            },
+            [settle, end](caf::error&) {
+              end();
+              settle(nullptr);
+            });
   }
 }
 
@@ -106,12 +117,11 @@ bool admin_actor::pass_on(const json& request, shard_id shard, answer to) {
   if (!member || hops >= hops_max) return false;
   auto further = request;
   further["hops"] = hops + 1;
-  monitor(member);
-  const auto at = passed_on_.insert(passed_on_.end(), {member.address(), to});
-  const auto settle = [this, at, member] {
-    passed_on_.erase(at);
-    demonitor(member);
-  };
+  const auto settle = if_gone(member, [to]() mutable {
+    if (to.pending())
+      fail(to, "node_unavailable",
+           "the node that had the shard is gone; others are taking over, try again");
+  });
   this->request(member, environment_.request_timeout, admin_atom_v, further.dump())
       .then(
           [to, settle](const std::string& text) mutable {
@@ -126,12 +136,18 @@ bool admin_actor::pass_on(const json& request, shard_id shard, answer to) {
   return true;
 }
 
-/// What a dead node was asked will never be answered: messages to it vanish.
+std::function<void()> admin_actor::if_gone(const caf::actor& member, std::function<void()> then) {
+  monitor(member);
+  const auto at = awaited_.insert(awaited_.end(), {member.address(), std::move(then)});
+  return [this, at, member] {
+    awaited_.erase(at);
+    demonitor(member);
+  };
+}
+
 void admin_actor::on_down(const caf::down_msg& m) {
-  for (auto& p : passed_on_)
-    if (p.member == m.source && p.to.pending())
-      fail(p.to, "node_unavailable",
-           "the node that had the shard is gone; others are taking over, try again");
+  for (const auto& a : awaited_)
+    if (a.member == m.source) a.gone();
 }
 
 void admin_actor::fail_without_host(shard_id shard, answer to) {
@@ -158,9 +174,19 @@ void admin_actor::show(const json& request, answer to) {
             if (json::parse(text).value("error", "") == "unknown_entity")
               show_anywhere(request, to);
             else
-              to.deliver(text);
+              to.deliver(with_owner(text));
           },
           [to](caf::error&) mutable { fail(to, "timeout", "the shard did not answer in time"); });
+}
+
+/// What a shard of this node said of an entity, with the owner, and the time in readable form.
+std::string admin_actor::with_owner(const std::string& text) const {
+  auto shown = json::parse(text);
+  if (shown.contains("error")) return text;
+  shown["node"] = environment_.node;
+  shown["committed_at"] = feed::time_text(shown.at("committed_us").get<std::int64_t>());
+  shown.erase("committed_us");
+  return shown.dump();
 }
 
 /// A producer with another partitioner puts a key where its hash does not say: then another shard
@@ -188,12 +214,12 @@ void admin_actor::show_here(const entity_id& id, answer to) {
   for (const auto& host : environment_.router->all())
     if (host) hosts.push_back(host);
   all->open = hosts.size();
-  auto settle = [all, to, id](const std::string* text) mutable {
+  auto settle = [this, all, to, id](const std::string* text) mutable {
     --all->open;
     if (all->found) return;
     all->found = text != nullptr && !json::parse(*text).contains("error");
     if (all->found)
-      to.deliver(*text);
+      to.deliver(with_owner(*text));
     else if (all->open == 0)
       fail(to, "unknown_entity", to_string(id) + " does not exist");
   };
@@ -254,12 +280,10 @@ void admin_actor::leader(answer to) {
 void admin_actor::order(const json& request, answer to) {
   if (!member_) return fail(to, "not_joined", "this node has not joined the cluster yet");
   const auto view = environment_.cluster->read().view;
-  const auto node = request.at("node").get<std::string>();
-  if (std::ranges::find(view.nodes, node, &store::cluster_view::node::id) == view.nodes.end())
-    return fail(to, "unknown_node", node + " is no node of this cluster");
-  if (request.at("verb") == "move" &&
-      request.at("shard").get<std::uint32_t>() >= view.shards.size())
-    return fail(to, "unknown_shard", "shards are 0 to " + std::to_string(view.shards.size() - 1));
+  if (const auto refused = order_refusal(view, request); !refused.is_null()) {
+    to.deliver(refused.dump());
+    return;
+  }
   this->request(member_, environment_.request_timeout, order_atom_v, request.dump())
       .then([to](const std::string& text) mutable { to.deliver(text); },
             [to](caf::error&) mutable {

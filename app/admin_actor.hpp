@@ -13,6 +13,7 @@ namespace troupe::app {
 
 /// What the admin actor needs of its node. Outlives it.
 struct admin_environment {
+  std::string node;
   const shard_router* router = nullptr;
   const cluster_board* cluster = nullptr;
   std::function<shard_id(const entity_id&)> shard_of;
@@ -32,6 +33,7 @@ struct admin_environment {
 ///     {"verb": "ask", "entity": "kind/key", "type": "...", "body": {...}, "id": "..."}
 ///     {"verb": "move", "shard": 3, "node": "node-2"}
 ///     {"verb": "drain", "node": "node-2"}  {"verb": "undrain", "node": "node-2"}
+///     {"verb": "forget", "node": "node-2"}
 ///
 /// With `"local": true` only this node is asked. Errors are answered by name: `{"error":
 /// "unknown_verb", "detail": "..."}`.
@@ -49,6 +51,7 @@ class admin_actor final : public caf::event_based_actor {
   caf::result<std::string> on_request(const std::string& text);
   void show(const nlohmann::json& request, answer to);
   void show_here(const entity_id& id, answer to);
+  std::string with_owner(const std::string& text) const;
   void show_anywhere(const nlohmann::json& request, answer to);
   void ask(const nlohmann::json& request, answer to);
   void status(answer to);
@@ -58,18 +61,21 @@ class admin_actor final : public caf::event_based_actor {
   /// Passes a request on to the node that has a shard; false if nobody is known to.
   bool pass_on(const nlohmann::json& request, shard_id shard, answer to);
   void ask_others(nlohmann::json request, std::function<void(answers)> then);
+  /// What a dead node was asked will never be answered, since messages to it vanish: then `then` is
+  /// called at once. Returns what ends this; to be called once.
+  std::function<void()> if_gone(const caf::actor& member, std::function<void()> then);
   void on_down(const caf::down_msg& m);
   void fail_without_host(shard_id shard, answer to);
   static void fail(answer to, std::string_view error, std::string_view detail);
 
   /// A request that another node is to answer.
-  struct passed_on {
+  struct awaited {
     caf::actor_addr member;
-    answer to;
+    std::function<void()> gone;
   };
 
   const admin_environment& environment_;
-  std::list<passed_on> passed_on_;
+  std::list<awaited> awaited_;
   caf::actor member_;  // Null until the node has joined.
 };
 

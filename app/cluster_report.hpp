@@ -18,4 +18,11 @@ nlohmann::json cluster_status(const store::cluster_view& view, const nlohmann::j
 nlohmann::json cluster_shards(const store::cluster_view& view, const nlohmann::json& own,
                               const std::map<std::string, nlohmann::json>& others);
 
+/// Shards that are not where they are to be: `{"shard", "from", "to"}`, null where nobody is.
+nlohmann::json moves(const store::cluster_view& view);
+
+/// Why an operator's order (see admin_actor) cannot be carried out, as `{"error", "detail"}`; null
+/// if it can.
+nlohmann::json order_refusal(const store::cluster_view& view, const nlohmann::json& order);
+
 }  // namespace troupe::app

@@ -108,6 +108,7 @@ class node {
  private:
   /// Ports first: a second node with the same config stops here, before it can disturb the first.
   void listen() {
+    admin_environment_.node = all_.node.id;
     admin_environment_.router = &router_;
     admin_environment_.cluster = &cluster_board_;
     admin_environment_.shard_of = [this](const entity_id& id) { return shard_of(id); };
@@ -213,6 +214,7 @@ class node {
       life_ = nodes_->join(all_.node.id, address, std::string(version), ttl);
     });
     status_.joined(life_);
+    status_.watch_cluster(metrics_, [this] { return cluster_board_.read().view; });
     cluster::lease_keeper::callbacks on;
     on.lost = [this](bool ended) {
       log::error("node", "lease_lost", {{"for_ever", ended}});
@@ -239,6 +241,7 @@ class node {
       if (!problems.empty()) throw store::unavailable_error(problems.front());
     });
     ingress_ = std::make_unique<bridge::kafka_ingress>(bridge_ingress_options(all_, things_));
+    status_.ask_kafka([this] { return ingress_->away_since(); });
     egress_ = std::make_unique<bridge::kafka_egress>(
         bridge_egress_options(all_, [this] { return lease_valid(); }));
     history_ = std::make_unique<bridge::kafka_history>(bridge_kafka_options(all_), things_.ingress);
@@ -326,6 +329,7 @@ class node {
       self->send(supervisor_, stop_atom_v);
       self->receive([](const caf::down_msg&) {}, caf::after(10s) >> [] {});
     }
+    status_.ask_kafka({});
     notifier_.reset();
     ingress_.reset();
     egress_.reset();

@@ -1,8 +1,23 @@
 #include "app/node_status.hpp"
 
+#include <algorithm>
+
+#include "app/cluster_report.hpp"
+
 namespace troupe::app {
 
 using nlohmann::json;
+
+namespace {
+
+/// How long ago `since` was; 0 if it is not set.
+std::int64_t age_ms(time_point since) {
+  if (since == time_point{}) return 0;
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(wall_now() - since);
+  return std::max<std::int64_t>(0, age.count());
+}
+
+}  // namespace
 
 node_status::node_status(identity who, const status_board& board, metrics::registry& metrics)
     : who_(std::move(who)), board_(board), started_(clock_.steady()) {
@@ -12,6 +27,11 @@ node_status::node_status(identity who, const status_board& board, metrics::regis
 void node_status::ready_when(std::function<bool()> settled) {
   const std::lock_guard lock(mutex_);
   settled_ = std::move(settled);
+}
+
+void node_status::ask_kafka(std::function<std::optional<steady_time>()> away_since) {
+  const std::lock_guard lock(mutex_);
+  kafka_away_since_ = std::move(away_since);
 }
 
 void node_status::joined(incarnation life) {
@@ -27,6 +47,7 @@ node_status::totals node_status::add_up(const std::vector<status_board::entry>& 
       t.commits += p->commits;
       t.units += p->units;
       t.dead_letters += p->dead_letters;
+      t.quarantined += p->quarantined;
       t.missing += p->log_missing;
       t.feed_missing += p->feed_missing;
       t.feed_cuts += p->feed_cuts;
@@ -43,6 +64,11 @@ node_status::totals node_status::add_up(const std::vector<status_board::entry>& 
     t.followed += static_cast<std::int64_t>(shard.now.feeds.followed);
     t.catching_up += static_cast<std::int64_t>(shard.now.feeds.catching_up);
     t.feed_lag += shard.now.feeds.lag;
+    t.stopped += shard.stopped.empty() ? 0 : 1;
+    t.oldest_uncommitted_ms =
+        std::max(t.oldest_uncommitted_ms, age_ms(shard.now.uncommitted_since));
+    t.oldest_undelivered_ms =
+        std::max(t.oldest_undelivered_ms, age_ms(shard.now.undelivered_since));
   }
   return t;
 }
@@ -50,16 +76,11 @@ node_status::totals node_status::add_up(const std::vector<status_board::entry>& 
 json node_status::shards() const {
   json all = json::array();
   const auto entries = board_.read();
-  const auto now = clock_.now();
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const auto& e = entries[i];
     if (!e.owned) continue;
     json positions = json::object();
     for (const auto& [topic, next] : e.now.positions) positions[topic] = next.value();
-    const auto age =
-        e.now.uncommitted_since == time_point{}
-            ? std::chrono::milliseconds(0)
-            : std::chrono::duration_cast<std::chrono::milliseconds>(now - e.now.uncommitted_since);
     json one{{"shard", i},
              {"node", who_.node},
              {"epoch", e.now.era},
@@ -67,8 +88,9 @@ json node_status::shards() const {
              {"positions", std::move(positions)},
              {"lag", e.now.lag},
              {"uncommitted", e.now.uncommitted},
-             {"oldest_uncommitted_ms", age.count()},
+             {"oldest_uncommitted_ms", age_ms(e.now.uncommitted_since)},
              {"undelivered", e.now.undelivered},
+             {"oldest_undelivered_ms", age_ms(e.now.undelivered_since)},
              {"entities", e.now.residents},
              {"restarts", e.restarts}};
     if (!e.stopped.empty()) one["stopped"] = e.stopped;
@@ -98,6 +120,8 @@ json node_status::status() {
   const auto uptime =
       std::chrono::duration_cast<std::chrono::seconds>(clock_.steady() - started_).count();
   const auto per_second = rate(t.applied);
+  json problems = json::array();
+  for (const auto& problem : health().problems) problems.push_back(who_.node + ": " + problem);
   const std::lock_guard lock(mutex_);
   return {{"node", who_.node},
           {"cluster", who_.cluster},
@@ -116,7 +140,11 @@ json node_status::status() {
           {"units", t.units},
           {"rows", t.rows},
           {"dead_letters", t.dead_letters},
+          {"quarantined", t.quarantined},
           {"undelivered", t.undelivered},
+          {"oldest_uncommitted_ms", t.oldest_uncommitted_ms},
+          {"oldest_undelivered_ms", t.oldest_undelivered_ms},
+          {"problems", std::move(problems)},
           {"entities", t.entities},
           {"feeds",
            {{"followed", t.followed},
@@ -130,12 +158,39 @@ health_report node_status::health() const {
   auto report = judge(board_.read(), clock_.now(), clock_.steady(), {});
   const std::lock_guard lock(mutex_);
   report.ready = report.ready && settled_ && settled_();
+  constexpr std::chrono::seconds patience{5};  // A broker that restarts is no trouble.
+  const auto away = kafka_away_since_ ? kafka_away_since_() : std::nullopt;
+  if (away && clock_.steady() - *away > patience) {
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(clock_.steady() - *away);
+    report.problems.push_back("Kafka has been out of reach for " + std::to_string(age.count()) +
+                              " s");
+    report.healthy = false;
+  }
   return report;
 }
 
 json node_status::health_json() const {
   const auto report = health();
   return {{"healthy", report.healthy}, {"ready", report.ready}, {"problems", report.problems}};
+}
+
+void node_status::watch_cluster(metrics::registry& metrics,
+                                std::function<store::cluster_view()> view) {
+  const auto nodes = [&](std::string_view name, std::string_view help, auto counts) {
+    watches_.push_back(metrics.watch_gauge(name, help, {}, [view, counts] {
+      return static_cast<double>(std::ranges::count_if(view().nodes, counts));
+    }));
+  };
+  using node = store::cluster_view::node;
+  nodes("troupe_cluster_live_nodes", "Nodes that are alive.", [](const node& n) { return n.live; });
+  nodes("troupe_cluster_down_nodes", "Nodes that went without leaving.",
+        [](const node& n) { return !n.live && !n.left; });
+  watches_.push_back(metrics.watch_gauge(
+      "troupe_cluster_leader_incarnation", "The leader's incarnation; 0: no node leads.", {},
+      [view] { return static_cast<double>(view().leader.value()); }));
+  watches_.push_back(metrics.watch_gauge(
+      "troupe_cluster_moving_shards", "Shards that are not where they are to be.", {},
+      [view] { return static_cast<double>(moves(view()).size()); }));
 }
 
 void node_status::watch(metrics::registry& metrics) {
@@ -178,6 +233,18 @@ void node_status::watch(metrics::registry& metrics) {
   gauge("troupe_entity_inbox_messages", "Inputs that wait for their turn.", of(&totals::inbox));
   gauge("troupe_egress_undelivered_messages", "Outbox messages not yet acknowledged.",
         of(&totals::undelivered));
+  counter("troupe_entity_quarantined_total", "Inputs set aside after they failed again and again.",
+          of(&totals::quarantined));
+  gauge("troupe_entity_stopped_shards", "Shards given up: an operator must look.",
+        of(&totals::stopped));
+  const auto seconds = [](auto member) {
+    return [member](const totals& t) { return static_cast<double>(t.*member) / 1000; };
+  };
+  gauge("troupe_entity_oldest_uncommitted_seconds", "Age of the oldest input not yet committed.",
+        seconds(&totals::oldest_uncommitted_ms));
+  gauge("troupe_egress_oldest_undelivered_seconds",
+        "Time since messages wait without one being acknowledged.",
+        seconds(&totals::oldest_undelivered_ms));
   counter("troupe_entity_rows_total", "Result rows committed.", [](const totals& t) {
     double sum = 0;
     for (const auto& [table, n] : t.rows) sum += static_cast<double>(n);

@@ -4,11 +4,13 @@
 #include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "runtime/entity/health.hpp"
 #include "runtime/metrics/registry.hpp"
+#include "runtime/store/cluster_store.hpp"
 
 namespace troupe::app {
 
@@ -25,8 +27,13 @@ class node_status {
   void joined(incarnation life);
   /// Ready only while `settled`, too: the cluster has a leader, and every shard its place.
   void ready_when(std::function<bool()> settled);
+  /// Asked since when Kafka has been away; nothing while it is there. Empty: nobody knows.
+  void ask_kafka(std::function<std::optional<steady_time>()> away_since);
+  /// Metrics of what this node knows of its cluster.
+  void watch_cluster(metrics::registry& metrics, std::function<store::cluster_view()> view);
   /// `{"node": ..., "shards": {"total", "live", "stopped": [...]}, "ingress": {"records", "rate",
-  /// "lag", "uncommitted"}, "commits", "units", "rows": {table: n}, "dead_letters", "undelivered",
+  /// "lag", "uncommitted"}, "commits", "units", "rows": {table: n}, "dead_letters", "quarantined",
+  /// "undelivered", "oldest_uncommitted_ms", "oldest_undelivered_ms", "problems": [...],
   /// "entities", "feeds": {"followed", "catching_up", "lag", "missing", "cut_off"}}`. Counts are
   /// since this process began; rate is records a second over the last seconds.
   nlohmann::json status();
@@ -39,8 +46,9 @@ class node_status {
   struct totals {
     std::int64_t owned = 0, live = 0, applied = 0, lag = 0, uncommitted = 0, commits = 0, units = 0,
                  dead_letters = 0, missing = 0, undelivered = 0, entities = 0, restarts = 0,
-                 inbox = 0, followed = 0, catching_up = 0, feed_lag = 0, feed_missing = 0,
-                 feed_cuts = 0;
+                 inbox = 0, quarantined = 0, stopped = 0, oldest_uncommitted_ms = 0,
+                 oldest_undelivered_ms = 0, followed = 0, catching_up = 0, feed_lag = 0,
+                 feed_missing = 0, feed_cuts = 0;
     std::map<std::string, std::int64_t> rows;
   };
   static totals add_up(const std::vector<status_board::entry>& shards);
@@ -54,6 +62,7 @@ class node_status {
   mutable std::mutex mutex_;
   incarnation life_;
   std::function<bool()> settled_;
+  std::function<std::optional<steady_time>()> kafka_away_since_;
   std::deque<std::pair<steady_time, std::int64_t>> samples_;  // Applied records, for the rate.
   std::vector<metrics::registry::subscription> watches_;
 };

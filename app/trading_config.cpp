@@ -104,8 +104,10 @@ void describe(section& s, trading_options& o) {
                   "What a portfolio begins with, at its first order. Never applied again."));
   s.option(cash_by_name(o.portfolio_cash));
   s.option(limits_file(s.file(), o.limits));
-  s.group("paper", "The paper venue. A change holds for orders that come after it.",
-          [&o](section& inner) { describe_paper(inner, o.paper); });
+  s.group(
+      "paper",
+      "The paper venue. A portfolio keeps, for each symbol, what held at its first order there.",
+      [&o](section& inner) { describe_paper(inner, o.paper); });
 }
 
 }  // namespace

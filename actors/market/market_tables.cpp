@@ -171,7 +171,17 @@ select e.key as symbol, r.key as reason, r.value::bigint as count
  where e.kind = 'symbol';
 )sql";
 
-constexpr sql_script scripts[] = {{"market/0001_tables", tables}, {"market/0002_views", views}};
+constexpr std::string_view counts = R"sql(
+create view symbol_events as
+select e.key as symbol, r.key as event, r.value::bigint as received,
+       (e.state -> 'applied' ->> r.key)::bigint as applied
+  from entity e
+  cross join lateral json_each_text(e.state -> 'received') as r
+ where e.kind = 'symbol';
+)sql";
+
+constexpr sql_script scripts[] = {
+    {"market/0001_tables", tables}, {"market/0002_views", views}, {"market/0003_counts", counts}};
 
 }  // namespace
 

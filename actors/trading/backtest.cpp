@@ -53,6 +53,13 @@ backtest::backtest(const backtest_settings& settings)
 
 backtest::~backtest() = default;
 
+void backtest::expect(std::size_t events) {
+  constexpr std::size_t events_an_order = 8, orders_max = 1 << 16;
+  const auto orders = std::min(events / events_an_order, orders_max);
+  result_.orders.reserve(orders);
+  result_.fills.reserve(orders);
+}
+
 void backtest::take(std::size_t symbol, const market_event& e, const ohlcv& detail) {
   ++result_.events;
   books_[symbol].apply(e, closes_a_bar(e) ? &detail : nullptr, reports_);
@@ -77,19 +84,21 @@ void backtest::carry_out(std::size_t symbol) {
   const auto decided = session_.view(symbol).now;
   for (const auto& id : wishes_.cancels)
     if (const auto number = portfolio_.number_of(id)) portfolio_.cancel(*number, decided, *this);
-  for (const auto& request : wishes_.requests) ask(request);
+  for (auto& wish : wishes_.requests) ask(std::move(wish));
   wishes_.cancels.clear();
   wishes_.requests.clear();
   settle_reports();
 }
 
-void backtest::ask(const order_request& request) {
-  const auto answer = risk_.decide(request, portfolio_.facts());
-  result_.orders.push_back(
-      {request, {}, answer.refused, answer.detail, order_status::pending, answer.quantity});
-  if (!answer.approved()) return session_.denied(request.number);
-  const auto& placed = portfolio_.place(request, answer, *this);
-  session_.approved(request.number, placed.terms.id, answer.quantity, wishes_);
+void backtest::ask(order_request&& wish) {
+  auto& row = result_.orders.emplace_back(order_row{std::move(wish)});
+  const auto answer = risk_.decide(row.request, portfolio_.facts());
+  row.refused = answer.refused;
+  row.detail = answer.detail;
+  row.quantity = answer.quantity;
+  if (!answer.approved()) return session_.denied(row.request.number);
+  const auto& placed = portfolio_.place(row.request, answer, *this);
+  session_.approved(row.request.number, placed.terms.id, answer.quantity, wishes_);
 }
 
 /// At the last trade or close; at the middle of the quote where nothing has traded.
@@ -178,6 +187,9 @@ backtest_result run_backtest(const backtest_settings& settings, std::span<const 
   ensure(data.size() == settings.session.instruments.size(), "data for each symbol of the session");
   backtest run(settings);
   std::vector<std::size_t> at(data.size());
+  std::size_t events = 0;
+  for (const auto& one : data) events += one.events.size();
+  run.expect(events);
   std::int64_t done = 0;
   while (const auto i = next_symbol(data, at)) {
     const auto& e = data[*i].events[at[*i]++];

@@ -68,6 +68,8 @@ class backtest final : portfolio_listener {
   explicit backtest(const backtest_settings& settings);
   ~backtest() override;
 
+  /// Makes room for the orders of so many events: only what is used of it costs memory.
+  void expect(std::size_t events);
   /// The next event of a symbol (by its place in the session). Requires: offsets that grow.
   void take(std::size_t symbol, const market::market_event& e, const market::ohlcv& detail);
   /// Requires: called once, at the end.
@@ -82,7 +84,7 @@ class backtest final : portfolio_listener {
 
   void settle_reports();
   void carry_out(std::size_t symbol);
-  void ask(const order_request& request);
+  void ask(order_request&& wish);
   void mark(std::size_t symbol, const market::market_event& e);
   order_row& row_of(const order& o) { return result_.orders[rows_[index_of(o)]]; }
   static std::size_t index_of(const order& o) { return static_cast<std::size_t>(o.number); }

@@ -260,6 +260,7 @@ void read(field_reader& from, fill& to) {
 json json_of(const order_report& v) {
   writer out;
   out.choice("what", v.what).text("order", v.order).text("reason", v.reason).time("time", v.time);
+  out.whole("offset", v.offset, -1);
   if (v.what == report_kind::filled) out.object("trade", v.trade);
   return out.done();
 }
@@ -268,7 +269,8 @@ void read(field_reader& from, order_report& to) {
   from.choice("what", to.what)
       .name("order", to.order)
       .text("reason", to.reason, optional)
-      .time("time", to.time, optional);
+      .time("time", to.time, optional)
+      .whole("offset", to.offset, -1, many, optional);
   if (to.what == report_kind::filled) {
     read_member(from, "trade", to.trade);
     if (!to.trade.order.empty() && to.trade.order != to.order)

@@ -159,6 +159,7 @@ void performance::measure_returns(run_metrics& m) const {
   const double year = days_per_year_, mean = sum_of(returns) / days,
                spread = deviation(returns, mean);
   m.total_return = ratio(amount(equity_), amount(initial_)) - 1;
+  if (returns.size() < 2) return;  // One day tells nothing of a year.
   m.annual_return = std::pow(1 + m.total_return, year / days) - 1;
   m.volatility = spread * std::sqrt(year);
   m.sharpe = ratio(mean, spread) * std::sqrt(year);

@@ -19,7 +19,7 @@ constexpr money to_money(fixed amount) {
 /// a / b rounded. Requires b > 0.
 constexpr wide divide(wide a, wide b, rounding how) {
   const wide quotient = a / b;
-  if (a % b == 0) return quotient;
+  if (quotient * b == a) return quotient;
   if (how == rounding::down) return a < 0 ? quotient - 1 : quotient;
   return a > 0 ? quotient + 1 : quotient;
 }

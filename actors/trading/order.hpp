@@ -160,7 +160,8 @@ struct order_report {
   std::string order;   // `portfolio-N`.
   std::string reason;  // Of an end that nobody asked for: a fixed name, or the venue's words.
   time_point time{};
-  fill trade;  // Of `filled`.
+  fill trade;                // Of `filled`.
+  std::int64_t offset = -1;  // Of the event that filled it, where the venue follows the log.
   bool operator==(const order_report&) const = default;
 };
 

@@ -39,7 +39,7 @@ std::string_view fault_of(const venue_order& o, std::string_view symbol) {
 
 order_report report_of(report_kind what, std::string_view order, std::string_view why,
                        std::int64_t time) {
-  return {what, std::string(order), std::string(why), from_micros(time), {}};
+  return {what, std::string(order), std::string(why), from_micros(time), {}, -1};
 }
 
 }  // namespace
@@ -91,6 +91,7 @@ void paper_book::take(const venue_order& order, reports& out) {
 /// Adds an order with what follows from its terms.
 void paper_book::add(paper_order&& o) {
   o.account = account_of(o.terms.portfolio);
+  o.behind = std::max(o.behind, o.terms.decided.offset);
   o.live_after = live_after(o.terms.decided, options_.latency_micros);
   o.expires = expiry_of(o.terms);
   add_to_alarm(orders_.emplace_back(std::move(o)));
@@ -121,6 +122,10 @@ void paper_book::change_quantity(std::string_view id, fixed quantity, time_point
   if (o->remaining().raw() > 0) return;
   close(*o, report_kind::canceled, "nothing_left", to_micros(time), out);
   sweep();
+}
+
+void paper_book::seen(std::int64_t offset) {
+  for (auto& o : orders_) o.behind = std::max(o.behind, offset);
 }
 
 void paper_book::advance(time_point now, reports& out) {

@@ -36,6 +36,7 @@ struct paper_order {
   std::uint32_t account = 0;
   fixed best;                    // trailing_stop: best price so far; 0: none yet.
   std::optional<fixed> ahead;    // queue_position: what must trade first; nothing: not known yet.
+  std::int64_t behind = -1;      // Only events behind this offset count.
   std::int64_t live_after = 0;   // Only later events count, microseconds.
   std::int64_t expires = never;  // Not at or after, microseconds.
   std::int64_t cancel_after = never;  // Later events find it canceled, microseconds.
@@ -115,6 +116,8 @@ class paper_book {
     if (!wakes(e)) return;
     match(e, bar, out);
   }
+  /// What is open has seen all events up to here: read again, they do not count for it any more.
+  void seen(std::int64_t offset);
   /// Ends what has expired, where no event says so.
   void advance(time_point now, reports& out);
 

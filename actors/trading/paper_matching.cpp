@@ -84,7 +84,7 @@ void paper_matching::run() {
 }
 
 bool paper_matching::counts(const paper_order& o) const {
-  return event_.offset > o.terms.decided.offset && event_.time > o.live_after;
+  return event_.offset > o.behind && event_.time > o.live_after;
 }
 
 void paper_matching::end_overdue() {
@@ -259,12 +259,14 @@ void paper_matching::fill_order(paper_order& o, fixed price, fixed quantity, rol
   holding = clamp_fixed(wide{holding.raw()} + change);
   const auto bps = maker ? book_.options_.maker_fee_bps : book_.options_.taker_fee_bps;
   const auto time = from_micros(event_.time);
-  out_.push_back({report_kind::filled,
-                  o.terms.id,
-                  {},
-                  time,
-                  {fill_id(o), o.terms.id, book_.symbol_, o.terms.side, maker, quantity, price,
-                   fee_of(price, quantity, bps), time}});
+  auto& told = out_.emplace_back();
+  told.what = report_kind::filled;
+  told.order = o.terms.id;
+  told.time = time;
+  told.offset = event_.offset;
+  told.trade = {fill_id(o), o.terms.id, book_.symbol_, o.terms.side,
+                maker,      quantity,   price,         fee_of(price, quantity, bps),
+                time};
   if (o.remaining().raw() == 0) o.ended = true;
   if (!o.terms.oco_group.empty()) tell_group(o, quantity);
   if (!o.ended && o.terms.reduce_only && fillable(o, all).raw() == 0) end(o, "reduce_only");

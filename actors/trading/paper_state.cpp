@@ -84,6 +84,7 @@ class paper_book_loader {
         .flag("met", o.met, presence::required)
         .flag("triggered", o.triggered, presence::required)
         .decimal("best", o.best, fixed{})
+        .whole("behind", o.behind, -1, INT64_MAX)
         .whole("cancel_after", o.cancel_after, INT64_MIN, INT64_MAX, presence::optional);
     if (fields.object().contains("ahead")) {
       fixed ahead;
@@ -109,9 +110,13 @@ std::string paper_book::save() const {
            {"orders", json::array()}};
   for (const auto& a : accounts_) out["holdings"][a.portfolio] = to_string(a.holding);
   for (const auto& o : orders_) {
-    json one{{"terms", trading::json_of(o.terms)}, {"fills", o.fills},
-             {"filled", to_string(o.filled)},      {"met", o.met},
-             {"triggered", o.triggered},           {"best", to_string(o.best)}};
+    json one{{"terms", trading::json_of(o.terms)},
+             {"fills", o.fills},
+             {"filled", to_string(o.filled)},
+             {"met", o.met},
+             {"triggered", o.triggered},
+             {"best", to_string(o.best)},
+             {"behind", o.behind}};
     if (o.ahead) one["ahead"] = to_string(*o.ahead);
     if (o.cancel_after != paper_order::never) one["cancel_after"] = o.cancel_after;
     out["orders"].push_back(std::move(one));

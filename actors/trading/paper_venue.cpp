@@ -71,7 +71,10 @@ paper_venue::group& paper_venue::group_for(account& of, std::int64_t decided) {
   std::erase_if(of.groups,
                 [&](const group& g) { return &g != of.groups.data() && g.book.orders().empty(); });
   auto& first = of.groups.front();
-  if (first.book.orders().empty()) first.met = decided;
+  if (of.idle()) {
+    first.met = decided;
+    forget_finished(of);
+  }
   for (auto& g : of.groups)
     if (g.met <= decided) return g;
   return of.groups.emplace_back(group{without_orders(first.book), decided});
@@ -82,6 +85,11 @@ paper_venue::group& paper_venue::group_with(account& of, std::string_view order)
     for (const auto& o : g.book.orders())
       if (o.terms.id == order) return g;
   return of.groups.front();  // Refuses it.
+}
+
+/// Those who ask no more: once all orders have ended they must not hurry anybody else's.
+void paper_venue::forget_finished(account& of) {
+  std::erase_if(of.sessions, [](const auto& s) { return s.second.awaited == no_limit; });
 }
 
 void paper_venue::take(const venue_order& order, output& out) {
@@ -161,9 +169,7 @@ void paper_venue::settle(const std::string& portfolio, account& of,
     }
     out.answers.push_back({portfolio, session, symbol_, pace.ask, pace.awaited, known});
   }
-  // Who asks no more holds nobody's pace once his orders have ended.
-  if (of.idle())
-    std::erase_if(of.sessions, [](const auto& s) { return s.second.awaited == no_limit; });
+  if (of.idle()) forget_finished(of);
 }
 
 std::string paper_venue::save() const {

@@ -71,13 +71,13 @@ class paper_venue {
     paper_book book;
     std::int64_t met = -1;  // All events up to this one.
   };
-  struct pace {
+  struct session_pace {
     std::int64_t awaited = -1;
     std::int64_t ask = 0;
     bool open = false;  // Not answered yet.
   };
   struct account {
-    std::map<std::string, pace> sessions;
+    std::map<std::string, session_pace> sessions;
     std::vector<group> groups;  // The first has the holdings.
 
     std::int64_t limit() const;
@@ -87,6 +87,7 @@ class paper_venue {
 
   account& account_of(const std::string& portfolio);
   group& group_for(account& of, std::int64_t decided);
+  static void forget_finished(account& of);
   static group& group_with(account& of, std::string_view order);
   void settle(const std::string& portfolio, account& of, const market::market_batch* events,
               std::size_t from, std::size_t end, output& out);

@@ -84,11 +84,9 @@ portfolio_refusal refusal_of(life_outcome outcome) {
   }
 }
 
-decision_point point_of(const fill& f) {
-  decision_point at;
-  at.time = f.time;
-  at.last = f.price;
-  return at;
+/// The moment of a fill, as what follows from it was decided then.
+decision_point point_of(const order_report& r) {
+  return {r.offset, r.trade.time, r.trade.price, {}, {}};
 }
 
 }  // namespace
@@ -211,8 +209,8 @@ portfolio_refusal portfolio::take(const order_report& report, portfolio_listener
   const auto found = orders_.find(*number);
   if (found == orders_.end()) return portfolio_refusal::forgotten_order;
   auto& o = found->second;
-  const auto refused = report.what == report_kind::filled ? take_fill(o, report.trade, out)
-                                                          : take_change(o, report, out);
+  const auto refused =
+      report.what == report_kind::filled ? take_fill(o, report, out) : take_change(o, report, out);
   forget();
   return refused;
 }
@@ -245,7 +243,8 @@ portfolio_refusal portfolio::follow_venue(order& o, const order_report& r,
   return portfolio_refusal::none;
 }
 
-portfolio_refusal portfolio::take_fill(order& o, const fill& f, portfolio_listener& out) {
+portfolio_refusal portfolio::take_fill(order& o, const order_report& r, portfolio_listener& out) {
+  const auto& f = r.trade;
   if (!fits(f, o)) return portfolio_refusal::malformed_fill;
   if (has_fill(o, f.id)) return portfolio_refusal::repeated;
   const auto filled = checked_add(o.filled, f.quantity);
@@ -259,8 +258,8 @@ portfolio_refusal portfolio::take_fill(order& o, const fill& f, portfolio_listen
   out.order_filled(o, f);
   out.order_changed(o);
   if (o.entry != 0) follow_child(o, f);
-  if (!o.terms.oco_group.empty()) follow_group(o, f, out);
-  if (o.take_profit.raw() != 0 || o.stop_loss.raw() != 0) follow_entry(o, point_of(f), out);
+  if (!o.terms.oco_group.empty()) follow_group(o, f.quantity, point_of(r), out);
+  if (o.take_profit.raw() != 0 || o.stop_loss.raw() != 0) follow_entry(o, point_of(r), out);
   return portfolio_refusal::none;
 }
 
@@ -299,15 +298,16 @@ void portfolio::set_status(order& o, order_status to) {
   facts_.open_orders = static_cast<std::int64_t>(open_.size());
 }
 
-void portfolio::follow_group(const order& o, const fill& f, portfolio_listener& out) {
+void portfolio::follow_group(const order& o, fixed quantity, const decision_point& at,
+                             portfolio_listener& out) {
   for (const auto number : open_) {
     auto& other = orders_.find(number)->second;
     if (number == o.number || other.terms.oco_group != o.terms.oco_group) continue;
-    const auto left = other.remaining().raw() - f.quantity.raw();
+    const auto left = other.remaining().raw() - quantity.raw();
     if (other.terms.reduce_only && left > 0) {
       set_quantity(other, fixed::from_raw(other.filled.raw() + left), out);
     } else {
-      ask_cancel(other, point_of(f), out);
+      ask_cancel(other, at, out);
     }
   }
 }

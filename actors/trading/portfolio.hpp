@@ -168,11 +168,12 @@ class portfolio {
   order& add(order&& o);
   void reserve(const order& o, int sign);
   void settle(order& o, const fill& f);
-  portfolio_refusal take_fill(order& o, const fill& f, portfolio_listener& out);
+  portfolio_refusal take_fill(order& o, const order_report& r, portfolio_listener& out);
   portfolio_refusal take_change(order& o, const order_report& r, portfolio_listener& out);
   portfolio_refusal follow_venue(order& o, const order_report& r, portfolio_listener& out);
   void follow_child(const order& child, const fill& f);
-  void follow_group(const order& o, const fill& f, portfolio_listener& out);
+  void follow_group(const order& o, fixed quantity, const decision_point& at,
+                    portfolio_listener& out);
   void follow_entry(order& entry, const decision_point& at, portfolio_listener& out);
   void set_quantity(order& o, fixed quantity, portfolio_listener& out);
   std::int64_t place_child(const order& entry, order_type type, fixed price,

@@ -91,8 +91,8 @@ class portfolio_entity::outlet final : public portfolio_listener {
     of_.unsettled_.insert(o.terms.symbol);
     if (of_.venue_ == venue_choice::paper)
       return out_.tell({std::string(paper_venue_kind), o.terms.symbol}, {type, std::move(body)});
-    body["type"] = type;
-    out_.publish(orders_topic, o.terms.portfolio, body.dump());
+    const json record{{"type", type}, {"body", std::move(body)}};
+    out_.publish(orders_topic, o.terms.portfolio, record.dump());
   }
 
   portfolio_entity& of_;
@@ -152,7 +152,7 @@ void portfolio_entity::open(const message& what, const context& where, effects& 
   }
   if (!same) core_ = portfolio(settings);
   venue_ = venue;
-  tell_risk(where, where.now, out);
+  tell_risk(where, {}, out);  // No event's time: the day begins with the first decision.
   out.reply({{"cash", to_string(settings.cash)}, {"venue", name_of(venue)}});
 }
 

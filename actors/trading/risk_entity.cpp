@@ -76,12 +76,13 @@ void risk_entity::submit(const message& what, const context& where, effects& out
     out.unchanged();
     return out.reply(refused(wrong));
   }
-  const bool was_halted = risk_.state() == trading_state::halted;
+  const auto before = risk_.state();
   const auto given = risk_.decide(*request, facts_);
   out.reply(json_of(given));
   if (given.refused == risk_refusal::duplicate) return out.unchanged();
-  if (!was_halted && risk_.halted_by_drawdown())
-    audit(where, "state", "active", "halted", {{"by", "risk"}, {"reason", "drawdown"}}, out);
+  if (before != risk_.state())
+    audit(where, "state", std::string(name_of(before)), "halted",
+          {{"by", "risk"}, {"reason", "drawdown"}}, out);
   add_row(out.rows(verdict_table), where.self.key, *request, given);
   if (given.approved())
     return out.tell({std::string(portfolio_kind), where.self.key},

@@ -154,6 +154,7 @@ void session_entity::create(const message& what, const context& where, effects& 
     core_->set_cursor(i, wish.start.offset - 1);
   from_now_.assign(core_->symbols(), wish.start.from_now);
   asks_.assign(core_->symbols(), 0);
+  awaited_.assign(core_->symbols(), -1);
   created_ = where.now;
   out.tell({"portfolio", core_->settings().portfolio},
            {"open_portfolio",
@@ -169,9 +170,7 @@ void session_entity::command(const message& what, const context& where, effects&
   if (answer.refusal != session_refusal::none)
     return refuse(what, name_of(answer.refusal), answer.detail, where, out);
   carry_out(wishes, out);
-  // It takes no more events: the venue need not wait for it.
-  for (std::size_t i = 0; i < core_->symbols() && order == session_command::stop; ++i)
-    await_effects(i, INT64_MAX, out);
+  if (order == session_command::stop) ask_no_more(out);
   settle(what, done_name(order), where, out);
 }
 
@@ -216,6 +215,7 @@ void session_entity::hear_approval(const json& body, effects& out) {
   session_effects wishes;
   core_->approved(told->number, told->order, told->quantity, wishes);
   carry_out(wishes, out);
+  if (core_->phase() == session_phase::stopped) ask_no_more(out);
 }
 
 void session_entity::hear_denial(const json& body, effects& out) {
@@ -321,13 +321,21 @@ void session_entity::await_effects(std::size_t symbol, std::int64_t offset, effe
   const bool unanswered =
       std::any_of(open.begin(), open.end(), [](const auto& o) { return o.id.empty(); });
   if (!core_->settings().venue_tells || open.empty() || awaited_[symbol] >= offset) return;
-  if (unanswered && offset != INT64_MAX) return;
+  if (unanswered && offset != paper_venue::no_limit) return;
   awaited_[symbol] = offset;
   const auto& settings = core_->settings();
   out.tell({"portfolio", settings.portfolio},
            {"await_effects",
             json_of(effects_question{settings.portfolio, name_, settings.instruments[symbol].symbol,
                                      ++asks_[symbol], offset})});
+}
+
+/// It takes no more events: the venue need not wait for it.
+void session_entity::ask_no_more(effects& out) {
+  for (std::size_t i = 0; i < core_->symbols(); ++i) {
+    awaited_[i] = -1;
+    await_effects(i, paper_venue::no_limit, out);
+  }
 }
 
 kind_def make_session_kind(std::shared_ptr<const trading_options> environment) {

@@ -50,6 +50,7 @@ class session_entity final : public entity {
 
   void tell_missing(const feed_span& what, const context& where, effects& out) const;
   void carry_out(const session_effects& wishes, effects& out) const;
+  void ask_no_more(effects& out);
   void await_effects(std::size_t symbol, std::int64_t offset, effects& out);
   const decision_point& view_of_order(std::string_view id) const;
 

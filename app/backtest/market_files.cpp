@@ -1,6 +1,7 @@
 #include "app/backtest/market_files.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <stdexcept>
 
 #include "actors/market/market_decoder.hpp"
@@ -23,7 +24,7 @@ struct named_file {
 
 named_file parse_name(const std::string& text) {
   const auto at = text.find('=');
-  if (at == std::string::npos || text.find('/') < at) return {{}, text};
+  if (at == std::string::npos || std::filesystem::exists(text)) return {{}, text};
   return {text.substr(0, at), text.substr(at + 1)};
 }
 

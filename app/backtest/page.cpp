@@ -31,41 +31,50 @@ std::string text_of_file(const std::filesystem::path& path) {
   return text;
 }
 
-/// Of each stretch its lowest and its highest point, in their order: a line drawn through them
-/// looks like one through all.
-template <class Point, class Value>
-std::vector<Point> thinned(const std::vector<Point>& all, Value value) {
+/// Of each stretch of time its lowest and its highest point, in their order: a line drawn through
+/// them looks like one through all.
+template <class Point, class Time, class Value>
+std::vector<Point> thinned(const std::vector<Point>& all, Time time, Value value) {
   if (all.size() <= points_max) return all;
-  std::vector<Point> kept;
-  const auto stretches = points_max / 2;
+  constexpr double stretches = points_max / 2 - 1;
+  const double begin = time(all.front()), length = time(all.back()) - begin;
+  const auto stretch_of = [&](const Point& p) {
+    return length > 0 ? std::floor((time(p) - begin) / length * stretches) : 0;
+  };
   const auto less = [&](const Point& a, const Point& b) { return value(a) < value(b); };
-  for (std::size_t i = 0; i < stretches; ++i) {
-    const auto from = all.begin() + static_cast<std::ptrdiff_t>(i * all.size() / stretches),
-               to = all.begin() + static_cast<std::ptrdiff_t>((i + 1) * all.size() / stretches);
+  std::vector<Point> kept;
+  for (auto from = all.begin(); from != all.end();) {
+    const auto to = std::find_if(from, all.end(), [&, now = stretch_of(*from)](const Point& p) {
+      return stretch_of(p) != now;
+    });
     auto [low, high] = std::minmax_element(from, to, less);
     if (high < low) std::swap(low, high);
     kept.push_back(*low);
     if (low != high) kept.push_back(*high);
+    from = to;
   }
   return kept;
 }
 
 using price_point = std::pair<double, double>;  // Seconds since 1970, price.
 
+/// Of trades and bars; of quotes, in their middle, where there is nothing else. Times may step back
+/// in data, and must not in a chart.
 std::vector<price_point> prices_of(const symbol_data& data) {
-  std::vector<price_point> all;
+  std::vector<price_point> traded, quoted;
   for (const auto& e : data.events) {
     const auto at = seconds_of(known_at(e));
     if (e.kind == market::event_kind::trade)
-      all.emplace_back(at, e.price.to_double());
+      traded.emplace_back(at, e.price.to_double());
     else if (e.kind == market::event_kind::bar)
-      all.emplace_back(at, data.details[e.detail].close.to_double());
+      traded.emplace_back(at, data.details[e.detail].close.to_double());
+    else if (e.price > fixed() && e.ask > fixed())
+      quoted.emplace_back(at, (e.price.to_double() + e.ask.to_double()) / 2);
   }
-  if (!all.empty()) return all;
-  for (const auto& e : data.events)
-    if (e.price > fixed() && e.ask > fixed())
-      all.emplace_back(seconds_of(e.time), (e.price.to_double() + e.ask.to_double()) / 2);
-  return all;
+  auto& all = traded.empty() ? quoted : traded;
+  std::stable_sort(all.begin(), all.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  return std::move(all);
 }
 
 json fills_json(const backtest_result& result, const std::string& symbol, std::size_t& count) {
@@ -88,8 +97,10 @@ json prices_json(const backtest_result& result, std::span<const symbol_data> dat
   json list = json::array();
   for (const auto& one : data) {
     json times = json::array(), prices = json::array();
-    for (const auto& [at, price] :
-         thinned(prices_of(one), [](const auto& p) { return p.second; })) {
+    const auto points = thinned(
+        prices_of(one), [](const auto& p) { return p.first; },
+        [](const auto& p) { return p.second; });
+    for (const auto& [at, price] : points) {
       times.push_back(at);
       prices.push_back(price);
     }
@@ -106,7 +117,10 @@ json prices_json(const backtest_result& result, std::span<const symbol_data> dat
 
 json curve_json(const backtest_result& result) {
   json times = json::array(), equity = json::array(), drawdown = json::array();
-  for (const auto& p : thinned(result.curve, [](const auto& x) { return x.equity; })) {
+  const auto shown = thinned(
+      result.curve, [](const auto& p) { return seconds_of(p.time); },
+      [](const auto& p) { return p.equity; });
+  for (const auto& p : shown) {
     times.push_back(seconds_of(p.time));
     equity.push_back(p.equity.to_double());
     drawdown.push_back(p.drawdown);

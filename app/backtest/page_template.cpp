@@ -69,7 +69,10 @@ const make = (parent, tag, text, kind) => {
   return node;
 };
 const number = (x, digits = 2) => x === null ? "–" :
-  Number(x).toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits});
+  Number(x).toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits})
+    .replace(/^-(0\.?0*)$/, "$1");
+const duration = days => days === null ? "–" : days >= 1 ? number(days, 1) + " days" :
+  days * 24 >= 1 ? number(days * 24, 1) + " hours" : number(days * 1440, 1) + " minutes";
 const percent = x => x === null ? "–" : number(100 * x) + " %";
 const time = s => new Date(s * 1000).toISOString().slice(0, 16).replace("T", " ");
 const tone = x => x > 0 ? "good" : x < 0 ? "bad" : "";
@@ -99,13 +102,14 @@ function head() {
   tile("Sortino", number(m.sortino));
   tile("Calmar", number(m.calmar));
   tile("maximum drawdown", percent(m.max_drawdown), m.max_drawdown > 0 ? "bad" : "");
-  tile("days from its peak to peak", number(m.max_drawdown_days, 1));
+  tile("from its peak to the next or the end", duration(m.max_drawdown_days));
   tile("time with a position", percent(m.exposure));
   tile("turnover, times equity", number(m.turnover));
   tile("trades", m.trades.toLocaleString("en-US"));
   tile("win rate", percent(m.win_rate));
   tile("profit factor", number(m.profit_factor));
   tile("mean trade", number(m.mean_trade), tone(m.mean_trade));
+  tile("mean length of a trade", duration(m.mean_trade_days));
   tile("fees", number(m.fees));
 }
 

@@ -31,6 +31,13 @@ std::string cents(fixed amount) {
   return to_string(fixed::from_raw(amount.raw() / cent * cent));
 }
 
+std::string duration(double days) {
+  constexpr double hours = 24, minutes = 60;
+  if (!(days < 1)) return two_decimals(days) + " days";  // Not a number, too.
+  if (days * hours >= 1) return two_decimals(days * hours) + " hours";
+  return two_decimals(days * hours * minutes) + " minutes";
+}
+
 std::string symbols_of(const backtest_settings& s) {
   std::string names;
   for (const auto& one : s.session.instruments) (names += names.empty() ? "" : ", ") += one.symbol;
@@ -105,8 +112,8 @@ void add_returns(table& to, const run_metrics& m, int days_per_year) {
   to.row("Sharpe", two_decimals(m.sharpe));
   to.row("Sortino", two_decimals(m.sortino));
   to.row("Calmar", two_decimals(m.calmar));
-  to.row("maximum drawdown", percent(m.max_drawdown) + ", " + two_decimals(m.max_drawdown_days) +
-                                 " days from peak to peak");
+  to.row("maximum drawdown", percent(m.max_drawdown) + ", " + duration(m.max_drawdown_days) +
+                                 " from its peak to the next or the end");
   to.row("exposure", percent(m.exposure) + " of the time");
   to.row("turnover", two_decimals(m.turnover) + " times the mean equity");
 }
@@ -122,7 +129,7 @@ void add_trades(table& to, const backtest_result& r) {
   to.row("mean trade", two_decimals(m.mean_trade) + " (wins " + two_decimals(m.mean_win) +
                            ", losses " + two_decimals(m.mean_loss) + ")");
   to.row("best, worst", two_decimals(m.best_trade) + ", " + two_decimals(m.worst_trade));
-  to.row("mean length", two_decimals(m.mean_trade_days) + " days");
+  to.row("mean length", duration(m.mean_trade_days));
 }
 
 /// Denials by their names: without them an empty table explains nothing.
@@ -178,7 +185,7 @@ std::string two_decimals(double value) {
   if (!std::isfinite(value)) return "-";
   char text[64];
   std::snprintf(text, sizeof text, "%.2f", value);
-  return text;
+  return text == std::string_view("-0.00") ? "0.00" : text;
 }
 
 std::string percent(double share) {

@@ -244,7 +244,10 @@ int run(const options& o) {
   std::optional<sweep_result> sweep;
   if (!o.sweeps.empty()) {
     sweep = run_all(o, settings, market);
-    if (feed::interrupted()) return exit_interrupted;
+    if (feed::interrupted()) {
+      std::cerr << "backtest: interrupted\n";
+      return exit_interrupted;
+    }
     settings.session.parameters = sweep->runs.front().parameters;
   }
   check_session(settings.session);

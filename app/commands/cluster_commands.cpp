@@ -18,6 +18,7 @@ struct options {
   std::string node;
   std::string entity;
   std::string kind;
+  std::string after;
   int limit = 100;
 };
 
@@ -27,15 +28,20 @@ settings load(const options& o) {
   return std::move(*all);
 }
 
+int tell_error(const options& o, const json& error) {
+  if (o.as_json)
+    std::cout << error.dump() << '\n';
+  else
+    std::cerr << "troupe: " << error.at("error").get<std::string>() << ": "
+              << error.value("detail", "") << '\n';
+  return exit_failed;
+}
+
 /// The answer; an error in it becomes one line on standard error (or is printed, with --json).
 std::optional<json> ask(const options& o, const json& request) {
   auto answer = client(load(o)).ask(request);
   if (!answer.is_object() || !answer.contains("error")) return answer;
-  if (o.as_json)
-    std::cout << answer.dump() << '\n';
-  else
-    std::cerr << "troupe: " << answer.at("error").get<std::string>() << ": "
-              << answer.value("detail", "") << '\n';
+  tell_error(o, answer);
   return std::nullopt;
 }
 
@@ -54,26 +60,21 @@ int leader(const options& o) {
   return 0;
 }
 
+std::string positions_text(const json& shard) {
+  std::string text;
+  const auto positions = shard.value("positions", json::object());
+  for (const auto& [topic, next] : positions.items())
+    text += (text.empty() ? "" : " ") + topic + '@' + next.dump();
+  return text.empty() ? "-" : text;
+}
+
 int shard_list(const options& o) {
   const auto answer = ask(o, {{"verb", "shards"}});
   if (!answer) return exit_failed;
-  if (o.as_json) {
+  if (o.as_json)
     std::cout << answer->dump() << '\n';
-    return 0;
-  }
-  std::cout << std::setw(6) << "shard"
-            << "  " << std::left << std::setw(16) << "node" << std::setw(16) << "assigned to"
-            << std::right << std::setw(7) << "epoch" << std::setw(7) << "live" << std::setw(10)
-            << "lag" << std::setw(13) << "uncommitted" << std::setw(12) << "oldest ms"
-            << std::setw(12) << "undelivered" << '\n';
-  for (const auto& s : *answer) {
-    const auto of = [&](const char* name) { return s.contains(name) ? text_of(s.at(name)) : "-"; };
-    std::cout << std::setw(6) << of("shard") << "  " << std::left << std::setw(16) << of("node")
-              << std::setw(16) << of("assigned") << std::right << std::setw(7) << of("epoch")
-              << std::setw(7) << (s.value("live", false) ? "yes" : "no") << std::setw(10)
-              << of("lag") << std::setw(13) << of("uncommitted") << std::setw(12)
-              << of("oldest_uncommitted_ms") << std::setw(12) << of("undelivered") << '\n';
-  }
+  else
+    print_shards(*answer);
   return 0;
 }
 
@@ -81,8 +82,9 @@ int shard_show(const options& o) {
   const auto answer = ask(o, {{"verb", "shards"}});
   if (!answer) return exit_failed;
   if (o.shard >= answer->size()) {
-    std::cerr << "troupe shard show: shards are 0 to " << answer->size() - 1 << '\n';
-    return exit_failed;
+    const auto detail = answer->empty() ? "this node has not joined yet"
+                                        : "shards are 0 to " + std::to_string(answer->size() - 1);
+    return tell_error(o, {{"error", "unknown_shard"}, {"detail", detail}});
   }
   std::cout << answer->at(o.shard).dump(o.as_json ? -1 : 2) << '\n';
   return 0;
@@ -110,30 +112,52 @@ int node_undrain(const options& o) {
   return order(o, {{"verb", "undrain"}, {"node", o.node}}, o.node + " takes shards again");
 }
 
+int node_forget(const options& o) {
+  return order(o, {{"verb", "forget"}, {"node", o.node}}, o.node + " is no longer listed");
+}
+
 std::string quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
   return out + '\'';
 }
 
+/// The next entities by kind and key, each shard's taken from its index: a million others cost
+/// nothing.
+std::string entity_query(const options& o) {
+  std::string which;
+  if (!o.kind.empty()) which += " and kind = " + quoted(o.kind);
+  if (!o.after.empty()) {
+    const auto after = parse_entity_id(o.after);
+    which += " and (kind, key) > (" + quoted(after.kind) + ", " + quoted(after.key) + ")";
+  }
+  const auto limit = " order by kind, key limit " + std::to_string(o.limit);
+  return "select e.kind, e.key, e.shard, s.owner, e.saved_at from shard s cross join lateral "
+         "(select kind, key, shard, saved_at from entity where shard = s.id" +
+         which + limit + ") e" + limit;
+}
+
 int entity_list(const options& o) {
+  if (!o.after.empty() && o.after.find('/') == std::string::npos)
+    throw client_error("--after " + o.after + ": write KIND/KEY, for example symbol/SPY");
   store::status_reader reader(load(o).cluster.postgres.dsn);
-  const auto rows = json::parse(reader.read_json(
-      "select e.kind, e.key, e.shard, s.owner, e.saved_at from entity e join shard s on s.id = "
-      "e.shard" +
-      (o.kind.empty() ? "" : " where e.kind = " + quoted(o.kind)) +
-      " order by e.kind, e.key limit " + std::to_string(o.limit)));
+  const auto rows = json::parse(reader.read_json(entity_query(o)));
   if (o.as_json) {
     std::cout << rows.dump() << '\n';
     return 0;
   }
+  const auto name = [](const json& row) {
+    return text_of(row.at("kind")) + '/' + text_of(row.at("key"));
+  };
   for (const auto& row : rows)
-    std::cout << std::left << std::setw(32)
-              << text_of(row.at("kind")) + '/' + text_of(row.at("key")) << " shard " << std::setw(5)
+    std::cout << std::left << std::setw(32) << name(row) << " shard " << std::setw(5)
               << text_of(row.at("shard")) << std::setw(14) << text_of(row.at("owner"))
               << text_of(row.at("saved_at")) << '\n';
   if (rows.size() == static_cast<std::size_t>(o.limit))
-    std::cerr << "the first " << o.limit << "; --limit shows more\n";
+    std::cerr << "the first " << o.limit << "; go on with --after " << name(rows.back()) << '\n';
+  if (rows.empty())
+    std::cerr << "no entity" << (o.kind.empty() ? "" : " of kind " + o.kind)
+              << (o.after.empty() ? "" : " after " + o.after) << '\n';
   return 0;
 }
 
@@ -160,6 +184,24 @@ CLI::App* add(CLI::App& to, int& exit_code, const char* name, const char* text,
 
 }  // namespace
 
+void print_shards(const json& shards) {
+  std::cout << std::setw(6) << "shard"
+            << "  " << std::left << std::setw(16) << "node" << std::setw(16) << "assigned to"
+            << std::right << std::setw(7) << "epoch" << std::setw(6) << "live" << std::setw(10)
+            << "lag" << std::setw(13) << "uncommitted" << std::setw(11) << "oldest ms"
+            << std::setw(13) << "undelivered"
+            << "  position\n";
+  for (const auto& s : shards) {
+    const auto of = [&](const char* name) { return s.contains(name) ? text_of(s.at(name)) : "-"; };
+    std::cout << std::setw(6) << of("shard") << "  " << std::left << std::setw(16) << of("node")
+              << std::setw(16) << of("assigned") << std::right << std::setw(7) << of("epoch")
+              << std::setw(6) << (s.value("live", false) ? "yes" : "no") << std::setw(10)
+              << of("lag") << std::setw(13) << of("uncommitted") << std::setw(11)
+              << of("oldest_uncommitted_ms") << std::setw(13) << of("undelivered") << "  "
+              << positions_text(s) << '\n';
+  }
+}
+
 void add_cluster_commands(CLI::App& app, int& exit_code) {
   static options o;
   add(app, exit_code, "leader", "Which node assigns shards", leader, o);
@@ -185,11 +227,16 @@ void add_cluster_commands(CLI::App& app, int& exit_code) {
       add(*node, exit_code, "undrain", "Lets a drained node take shards again", node_undrain, o);
   undrain->add_option("node", o.node, "Its id")->required();
 
+  auto* forget = add(*node, exit_code, "forget",
+                     "Strikes a node that is gone for good off the list", node_forget, o);
+  forget->add_option("node", o.node, "Its id")->required();
+
   auto* entity = app.add_subcommand("entity", "Entities of any kind");
   entity->require_subcommand(1);
   auto* list = add(*entity, exit_code, "list", "Entities as last committed, by kind and key",
                    entity_list, o);
   list->add_option("--kind", o.kind, "Only this kind");
+  list->add_option("--after", o.after, "Only those after this KIND/KEY: the next page");
   list->add_option("--limit", o.limit, "At most so many")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));

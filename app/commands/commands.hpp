@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 namespace troupe::app {
 
@@ -25,6 +26,8 @@ void add_feed_command(CLI::App& app, int& exit_code);
 void add_generate_command(CLI::App& app, int& exit_code);
 void add_backtest_command(CLI::App& app, int& exit_code);
 
+/// Shards as the verb `shards` tells them, a line each.
+void print_shards(const nlohmann::json& shards);
 /// The option `--config` of a command that talks to a running node or to its services.
 CLI::Option* add_config_option(CLI::App& command, std::string& file);
 /// Runs `work`; an exception becomes one line on standard error and `exit_failed`.

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 
@@ -30,6 +31,7 @@ struct options {
   std::string speed = "max";
   std::string state = "var/feed";
   bool state_given = false;
+  bool force = false;
   bool as_json = false;
 };
 
@@ -162,6 +164,13 @@ bool to_csv(const options& o) {
   return o.out.ends_with(".csv");
 }
 
+void refuse_to_overwrite(const options& o) {
+  if (o.force || o.out.empty()) return;
+  for (const auto& file : to_csv(o) ? std::vector{o.out, quotes_path(o.out)} : std::vector{o.out})
+    if (std::filesystem::is_regular_file(file))
+      throw std::runtime_error(file + " exists: choose another name, or overwrite it with --force");
+}
+
 std::unique_ptr<row_sink> open_sink(const options& o, const settings* all) {
   if (all != nullptr) return std::make_unique<topic_sink>(*all, o.shape);
   if (to_csv(o)) return std::make_unique<csv_sink>(o.out, o.shape);
@@ -242,6 +251,7 @@ std::int64_t start_of(const options& o) {
 int run(const options& o) {
   if (!parse_speed(o.speed)) throw std::runtime_error("--speed: max, real or a number above 0");
   const auto start = start_of(o);
+  refuse_to_overwrite(o);
   std::optional<settings> all;
   if (o.out.empty()) {
     if (!(all = load_settings(o.config))) return exit_failed;
@@ -289,6 +299,7 @@ void add_generate_command(CLI::App& app, int& exit_code) {
   command->add_option("--out", o.out,
                       "A file instead of the topic: a JSON object a line, or CSV when it ends in "
                       ".csv (quotes beside it)");
+  command->add_flag("--force", o.force, "Overwrites the files of --out");
   command->add_option("--speed", o.speed, "max, real (by event time), or that many times real")
       ->capture_default_str();
   auto* state =

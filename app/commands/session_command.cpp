@@ -95,7 +95,7 @@ int show(const options& o) {
                           .ask({{"verb", "show"}, {"entity", to_string(session_of(o))}});
   if (o.as_json || answer.contains("error"))
     return print_answer("session show", answer, o.as_json, "");
-  print_session(answer.at("session"));
+  print_session(answer.at("state").at("session"));
   return 0;
 }
 

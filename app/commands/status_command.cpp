@@ -1,6 +1,7 @@
 #include <unistd.h>
-#include <iomanip>
 
+#include <algorithm>
+#include <iomanip>
 #include <iostream>
 #include <thread>
 
@@ -17,6 +18,7 @@ struct options {
   std::string file = "config/local/node-1.json";
   bool as_json = false;
   bool watch = false;
+  bool shards = false;
 };
 
 json ask(const options& o, const char* verb) {
@@ -29,7 +31,7 @@ void print_nodes(const json& s) {
   std::cout << std::left << std::setw(14) << "node" << std::setw(9) << "state" << std::setw(13)
             << "incarnation" << std::setw(22) << "address" << std::setw(10) << "up s"
             << std::setw(10) << "version" << std::right << std::setw(9) << "shards" << std::setw(12)
-            << "records/s" << std::setw(10) << "lag" << '\n';
+            << "records/s" << std::setw(10) << "lag" << std::setw(11) << "oldest ms" << '\n';
   for (const auto& n : s.at("nodes")) {
     const auto in = n.value("ingress", json::object());
     const auto text = [&](const char* name) {
@@ -43,8 +45,9 @@ void print_nodes(const json& s) {
               << text("uptime_s") << std::setw(10) << text("version") << std::right << std::setw(9)
               << (n.contains("shards") ? n.at("shards").at("live").dump() : "-") << std::setw(12)
               << (in.empty() ? "-" : std::to_string(std::llround(in.at("rate").get<double>())))
-              << std::setw(10) << (in.empty() ? "-" : in.at("lag").dump())
-              << (n.value("leads", false) ? "  leader" : "") << '\n';
+              << std::setw(10) << (in.empty() ? "-" : in.at("lag").dump()) << std::setw(11)
+              << text("oldest_uncommitted_ms") << (n.value("leads", false) ? "  leader" : "")
+              << '\n';
   }
 }
 
@@ -57,12 +60,16 @@ void print_status(const json& s) {
   };
   line("cluster") << s.at("cluster").get<std::string>() << ", as "
                   << s.at("node").get<std::string>() << " sees it\n";
+  if (s.contains("leader"))
+    line("leader") << (s.at("leader").is_null() ? "none" : s.at("leader").get<std::string>())
+                   << '\n';
   line("shards") << shards.at("live") << " of " << shards.at("total") << " live, "
                  << shards.value("moving", 0) << " moving, " << shards.at("restarts")
                  << " restarts\n";
   line("records") << in.at("records") << " applied, " << std::llround(in.at("rate").get<double>())
-                  << "/s, lag " << in.at("lag") << ", " << in.at("uncommitted") << " uncommitted, "
-                  << s.at("dead_letters") << " dead letters\n";
+                  << "/s, lag " << in.at("lag") << ", " << in.at("uncommitted")
+                  << " uncommitted, the oldest for " << s.value("oldest_uncommitted_ms", 0)
+                  << " ms, " << s.at("dead_letters") << " dead letters\n";
   line("entities") << s.at("entities") << " in memory\n";
   if (s.contains("feeds") && s.at("feeds").at("followed") != 0)
     line("feeds") << s.at("feeds").at("followed") << " followed, "
@@ -72,24 +79,56 @@ void print_status(const json& s) {
                   << " messages undelivered\n";
   for (const auto& [table, rows] : s.at("rows").items())
     line("rows") << rows << " in " << table << '\n';
-  for (const auto& stopped : shards.at("stopped"))
-    line("STOPPED") << "shard " << stopped.at("shard") << ": "
-                    << stopped.at("reason").get<std::string>() << '\n';
+  const auto place = [](const json& node) {
+    return node.is_null() ? "nobody" : node.get<std::string>();
+  };
+  constexpr std::size_t moves_shown = 10;
+  const auto moves = s.value("moves", json::array());
+  for (std::size_t i = 0; i < std::min(moves.size(), moves_shown); ++i)
+    line("move") << "shard " << moves[i].at("shard") << " from " << place(moves[i].at("from"))
+                 << " to " << place(moves[i].at("to")) << '\n';
+  if (moves.size() > moves_shown)
+    line("") << "and " << moves.size() - moves_shown << " more; --json has all\n";
+  if (const auto quarantined = s.value("quarantined", 0); quarantined > 0)
+    line("quarantined") << quarantined << " inputs set aside: `troupe quarantine list`\n";
+  for (const auto& problem : s.at("problems"))
+    line("PROBLEM") << problem.get<std::string>() << '\n';
+}
+
+/// The status, with `shard_list` if wanted.
+json whole_status(const options& o) {
+  auto answer = ask(o, "status");
+  if (o.shards) answer["shard_list"] = ask(o, "shards");
+  return answer;
+}
+
+void print(const options& o, const json& answer) {
+  if (o.as_json) {
+    std::cout << answer.dump() << std::endl;
+    return;
+  }
+  print_status(answer);
+  if (o.shards) print_shards(answer.at("shard_list"));
+  std::cout.flush();
+}
+
+/// A node that does not answer for a while does not end it: the next look may find it again.
+int watch(const options& o) {
+  const bool terminal = ::isatty(STDOUT_FILENO) == 1 && !o.as_json;
+  for (;; std::this_thread::sleep_for(std::chrono::seconds(1))) {
+    try {
+      const auto answer = whole_status(o);
+      if (terminal) std::cout << "\x1b[H\x1b[J";
+      print(o, answer);
+    } catch (const client_error& e) {
+      std::cerr << "troupe status: " << e.what() << std::endl;
+    }
+  }
 }
 
 int status(const options& o) {
-  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
-  for (;;) {
-    const auto answer = ask(o, "status");
-    if (o.watch && terminal && !o.as_json) std::cout << "\x1b[H\x1b[J";
-    if (o.as_json)
-      std::cout << answer.dump() << std::endl;
-    else
-      print_status(answer);
-    if (!o.watch) return 0;
-    std::cout.flush();
-    std::this_thread::sleep_for(std::chrono::seconds(1));
-  }
+  print(o, whole_status(o));  // Also before watching: a wrong config or address is told at once.
+  return o.watch ? watch(o) : 0;
 }
 
 int health(const options& o) {
@@ -122,6 +161,8 @@ void add_status_commands(CLI::App& app, int& exit_code) {
       status, status_options);
   app.get_subcommand("status")->add_flag("--watch", status_options.watch,
                                          "Again every second, until Ctrl-C");
+  app.get_subcommand("status")->add_flag("--shards", status_options.shards,
+                                         "Every shard, too, as `shard list` does");
   add(app, exit_code, "health",
       "Whether a running node makes progress; exit code 1 when it does not", health,
       health_options);

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "actors/trading/paper_venue.hpp"
 #include "actors/trading/risk_entity.hpp"
 #include "app/client.hpp"
 #include "app/commands/commands.hpp"
@@ -15,7 +16,7 @@ using nlohmann::json;
 
 struct options {
   std::string file = "config/local/node-1.json";
-  std::string portfolio, session, order, by, reason, id;
+  std::string portfolio, session, order, by, reason, id, cash, request, venue = "paper";
   std::vector<std::string> changes;
   bool as_json = false, open = false;
   int limit = 100;
@@ -121,6 +122,35 @@ int portfolio_show(const options& o) {
   return 0;
 }
 
+int portfolio_open(const options& o) {
+  json body{{"venue", o.venue}};
+  if (!o.cash.empty()) body["cash"] = o.cash;
+  const auto answer = give_command(
+      load_settings_or_throw(o.file),
+      {{std::string(trading::portfolio_kind), o.portfolio}, "open_portfolio", body, o.id});
+  return print_answer(
+      "portfolio open", answer, o.as_json,
+      "portfolio " + o.portfolio + " begins with " + text_of(answer.value("cash", json())));
+}
+
+/// An order by hand. It has no session that could hold the paper venue back.
+int order_submit(const options& o) {
+  const auto all = load_settings_or_throw(o.file);
+  const auto request = json::parse(o.request, nullptr, false);
+  if (!request.is_object()) throw client_error("the request is no JSON object");
+  auto answer = give_command(all, {risk_of(o), "submit_order", request, o.id});
+  if (answer.contains("refused"))
+    answer = {{"error", answer.at("refused")}, {"detail", answer.value("detail", "")}};
+  if (!answer.contains("error"))
+    give_command(all, {{std::string(trading::portfolio_kind), o.portfolio},
+                       "await_effects",
+                       json_of(trading::effects_question{o.portfolio, request.value("session", ""),
+                                                         request.value("symbol", ""), 0,
+                                                         trading::paper_venue::no_limit})});
+  return print_answer("order submit", answer, o.as_json,
+                      "approved, quantity " + text_of(answer.value("quantity", json())));
+}
+
 int order_list(const options& o) {
   std::string where = " where true";
   if (!o.portfolio.empty()) where += " and portfolio = " + sql_text(o.portfolio);
@@ -203,6 +233,12 @@ void add_trading_commands(CLI::App& app, int& exit_code) {
   add(*portfolio, exit_code, "show", "One portfolio with its positions", o, portfolio_show)
       ->add_option("portfolio", o.portfolio, "Its name")
       ->required();
+  auto* open =
+      add(*portfolio, exit_code, "open", "A new portfolio, with its cash", o, portfolio_open);
+  open->add_option("portfolio", o.portfolio, "Its name")->required();
+  open->add_option("--cash", o.cash, "What it begins with")->required();
+  open->add_option("--venue", o.venue, "Where its orders go: paper, orders")->capture_default_str();
+  open->add_option("--id", o.id, "Id of the command: repeated, it has one effect");
   auto* order = app.add_subcommand("order", "Orders: as last committed, and cancelling one");
   order->require_subcommand(1);
   auto* list = add(*order, exit_code, "list", "Orders, by portfolio and number", o, order_list);
@@ -212,6 +248,18 @@ void add_trading_commands(CLI::App& app, int& exit_code) {
   list->add_option("--limit", o.limit, "At most so many")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
+  auto* submit =
+      add(*order, exit_code, "submit",
+          "An order by hand, through the risk check; prints the verdict", o, order_submit);
+  submit->add_option("--portfolio", o.portfolio, "Whose risk check judges it")->required();
+  submit->add_option("--id", o.id, "Id of the command: repeated, it has one effect");
+  submit
+      ->add_option(
+          "request", o.request,
+          "As JSON, such as {\"session\": \"by-hand\", \"number\": 1, \"symbol\": \"SPY\", "
+          "\"side\": \"buy\", \"type\": \"limit\", \"amount\": \"10\", \"limit\": \"99.5\", "
+          "\"decided\": {\"time\": MICROSECONDS, \"last\": \"100\"}}; docs/orders.md")
+      ->required();
   auto* cancel =
       add(*order, exit_code, "cancel", "Asks the venue to cancel an order", o, order_cancel);
   cancel->add_option("order", o.order, "Its id, such as p1-3")->required();

@@ -24,19 +24,23 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 constexpr int nodes_most = 50;
-constexpr int admin_port_base = 7400, http_port_base = 7480 + 20;
+constexpr int http_ports_above = 100;
 
 struct options {
   std::string cluster = "config/local/cluster.json";
   std::string folder = "var/cluster";
   int nodes = 3;
+  int ports = 7400;
 };
 
 /// A node that `up` has started: its files in the folder.
 class started_node {
  public:
   started_node(const options& o, int number)
-      : number_(number), folder_(fs::absolute(o.folder)), id_("node-" + std::to_string(number)) {}
+      : number_(number),
+        ports_(o.ports),
+        folder_(fs::absolute(o.folder)),
+        id_("node-" + std::to_string(number)) {}
 
   const std::string& id() const { return id_; }
   std::string config() const { return (folder_ / (id_ + ".json")).string(); }
@@ -46,8 +50,8 @@ class started_node {
     fs::create_directories(folder_);
     const json all{{"cluster", fs::absolute(cluster).string()},
                    {"id", id_},
-                   {"admin", {{"port", admin_port_base + number_}}},
-                   {"http", {{"port", http_port_base + number_}}},
+                   {"admin", {{"port", ports_ + number_}}},
+                   {"http", {{"port", ports_ + http_ports_above + number_}}},
                    {"log", {{"file", log()}}}};
     std::ofstream(config()) << all.dump(2) << '\n';
   }
@@ -85,15 +89,14 @@ class started_node {
     std::ofstream(pid_file()) << pid << '\n';
   }
 
-  bool ready() const {
-    settings s;
+  /// What it says of its health; null if it does not answer.
+  json health() const {
     const auto all = load_settings(config());
     if (!all) throw std::runtime_error(config() + " cannot be used");
     try {
-      const auto answer = client(*all).ask({{"verb", "health"}});
-      return answer.value("ready", false);
+      return client(*all).ask({{"verb", "health"}});
     } catch (const client_error&) {
-      return false;
+      return nullptr;
     }
   }
 
@@ -103,6 +106,7 @@ class started_node {
   fs::path pid_file() const { return folder_ / (id_ + ".pid"); }
 
   int number_;
+  int ports_;
   fs::path folder_;
   std::string id_;
 };
@@ -120,15 +124,27 @@ std::string last_line(const std::string& file) {
   return last;
 }
 
+bool ready(const json& health) {
+  return health.is_object() && health.value("ready", false);
+}
+
+/// The first problem that a node tells, to go before other words.
+std::string trouble(const json& health) {
+  const auto problems =
+      health.is_object() ? health.value("problems", json::array()) : json::array();
+  return problems.empty() ? "" : problems.front().get<std::string>() + "; ";
+}
+
 void wait_until_ready(const std::vector<started_node>& nodes) {
   const auto until = std::chrono::steady_clock::now() + 90s;
   for (const auto& node : nodes) {
-    while (!node.ready()) {
+    for (json said; !ready(said = node.health());) {
       if (node.pid() == 0)
         throw std::runtime_error(node.id() + " ended: " + last_line(node.log()) + " (" +
                                  node.log() + ")");
       if (std::chrono::steady_clock::now() > until)
-        throw std::runtime_error(node.id() + " is not ready after 90 s: see " + node.log());
+        throw std::runtime_error(node.id() + " is not ready after 90 s: " + trouble(said) + "see " +
+                                 node.log());
       std::this_thread::sleep_for(50ms);
     }
     std::cout << node.id() << " is ready: " << node.config() << std::endl;
@@ -206,6 +222,11 @@ void add_up_commands(CLI::App& app, int& exit_code) {
       ->capture_default_str()
       ->check(CLI::Range(1, nodes_most));
   start->add_option("-c,--config", o.cluster, "The cluster's file")->capture_default_str();
+  start
+      ->add_option("--ports", o.ports,
+                   "Node N listens on this and N for operators and nodes, 100 above it for HTTP")
+      ->capture_default_str()
+      ->check(CLI::Range(1024, 65'000));
   auto* stop = app.add_subcommand("down", "Stops the nodes that `up` has started");
   for (auto* command : {start, stop})
     command

@@ -66,7 +66,7 @@ double bytes_per_symbol(int symbols) {
     wait_until("the checkpoint", std::chrono::seconds(60), [&] {
       return folder.database().run("select count(*) from entity") == std::to_string(n);
     });
-    memory[n == 1 ? 0 : 1] = memory_of(node.pid());
+    memory[n == 1 ? 0 : 1] = node.memory();
   }
   return static_cast<double>(memory[1] - memory[0]) / (symbols - 1);
 }

@@ -71,13 +71,6 @@ double cpu_of(pid_t pid) {
   return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-std::int64_t memory_of(pid_t pid) {
-  std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
-  std::int64_t total = 0, resident = 0;
-  statm >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
-}
-
 void print(bool json, const char* bench, const std::string& metric, double value,
            const char* unit) {
   if (json)

@@ -24,8 +24,6 @@ void produce(const test::cluster_folder& folder, const market_records& a);
 
 /// Seconds of CPU that a process has used.
 double cpu_of(pid_t pid);
-/// Its resident memory, bytes.
-std::int64_t memory_of(pid_t pid);
 
 /// One result: a line of a table, or a JSON object.
 void print(bool json, const char* bench, const std::string& metric, double value, const char* unit);

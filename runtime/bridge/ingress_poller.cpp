@@ -75,6 +75,7 @@ ingress_poller::~ingress_poller() {
 void ingress_poller::run() {
   while (!stop_) {
     run_commands();
+    client_->look_for_brokers();
     look_at_doubtful();
     release_drained();
     if (held_back()) {

@@ -62,6 +62,7 @@ class ingress_poller {
     }
     total_->wake.signal();
   }
+  std::optional<steady_time> away_since() const { return client_->away_since(); }
   std::int64_t inflight() const { return total_->all.records.load(); }
 
   // On the polling thread only, by `post`.

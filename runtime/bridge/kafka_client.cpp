@@ -65,6 +65,22 @@ std::string client::fatal() const {
              : reason.data();
 }
 
+std::optional<steady_time> client::away_since() const {
+  return down_ ? std::optional(down_since_.load()) : std::nullopt;
+}
+
+void client::look_for_brokers() {
+  constexpr auto every = std::chrono::seconds(1);
+  constexpr int patience_ms = 200;
+  const auto now = std::chrono::steady_clock::now();
+  if (!down_ || now - looked_ < every) return;
+  looked_ = now;
+  const rd_kafka_metadata_t* answer = nullptr;
+  const auto error = rd_kafka_metadata(handle_, 0, nullptr, &answer, patience_ms);
+  const metadata_ptr owned(answer);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) alive();
+}
+
 void client::came_back() {
   if (down_.exchange(false))
     log::info("bridge", "brokers_reachable", {{"client", role_}, {"brokers", brokers_}});
@@ -76,6 +92,8 @@ void client::on_error(int code, std::string_view reason) {
                      {{"client", role_},
                       {"error", name_of(static_cast<rd_kafka_resp_err_t>(code))},
                       {"reason", reason}});
+  if (down_) return;
+  down_since_ = std::chrono::steady_clock::now();
   if (!down_.exchange(true))
     log::warn("bridge", "brokers_unreachable",
               {{"client", role_}, {"brokers", brokers_}, {"reason", reason}});

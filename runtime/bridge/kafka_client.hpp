@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,6 +61,11 @@ class client {
     if (down_.load(std::memory_order_relaxed)) [[unlikely]]
       came_back();
   }
+  /// Since when no broker has been reached; nothing while one is. Any thread.
+  std::optional<steady_time> away_since() const;
+  /// While brokers are away asks for one, once a second, waiting up to 0.2 s: without records
+  /// nothing else would tell that they are back. One thread.
+  void look_for_brokers();
   /// The reason, once the instance is beyond repair; empty before.
   std::string fatal() const;
 
@@ -75,6 +81,8 @@ class client {
   std::string brokers_;
   delivery_report delivered_;
   std::atomic<bool> down_ = false;
+  std::atomic<steady_time> down_since_{};
+  steady_time looked_{};
   rd_kafka_t* handle_ = nullptr;
 };
 

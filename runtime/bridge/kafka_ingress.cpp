@@ -26,6 +26,9 @@ void kafka_ingress::pause(shard_id shard) {
 void kafka_ingress::resume(shard_id shard) {
   poller_->post([p = poller_.get(), shard] { p->hold(shard, false); });
 }
+std::optional<steady_time> kafka_ingress::away_since() const {
+  return poller_->away_since();
+}
 std::int64_t kafka_ingress::inflight() const {
   return poller_->inflight();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "runtime/bridge/kafka_options.hpp"
 #include "runtime/entity/ingress.hpp"
@@ -31,6 +32,8 @@ class kafka_ingress final : public ingress_port {
   void pause(shard_id shard) override;
   void resume(shard_id shard) override;
 
+  /// Since when no broker has been reached; nothing while one is.
+  std::optional<steady_time> away_since() const;
   /// Records handed over and not yet dropped.
   std::int64_t inflight() const;
 

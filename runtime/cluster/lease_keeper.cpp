@@ -64,10 +64,11 @@ void lease_keeper::renew_all() {
 // do better.
 void lease_keeper::watch() {
   std::unique_lock lock(mutex_);
-  bool held = true;
-  while (!stopping_) {
+  bool held = true, over = false;
+  while (!stopping_ && !over) {
     const bool valid = lease_.valid(now());
-    if (valid == held) {
+    const bool ended = lease_.ended();  // Perhaps of a lease that was lost before.
+    if (valid == held && !ended) {
       if (held)
         changed_.wait_until(lock, lease_.valid_until());
       else
@@ -75,7 +76,8 @@ void lease_keeper::watch() {
       continue;
     }
     held = valid;
-    const bool ended = lease_.ended(), hanging = !held && asking_;
+    over = ended;
+    const bool hanging = !held && asking_;
     lock.unlock();
     if (hanging) nodes_.interrupt();
     log::warn("cluster", held ? "lease_regained" : "lease_lost",

@@ -15,7 +15,8 @@ class lease_keeper {
  public:
   struct callbacks {
     /// Stop all shards now: the lease is about to end, or has. Called once each time the lease is
-    /// lost. `ended`: this incarnation is dead for ever and never regains it.
+    /// lost, and once more if a lost one turns out to have ended. `ended`: this incarnation is dead
+    /// for ever and never regains it.
     std::function<void(bool ended)> lost;
     /// The lease is valid again: shards may be taken anew.
     std::function<void()> regained;

@@ -178,13 +178,11 @@ void membership::on_message(incarnation from, const member_message& what, steady
 
 // ---- judging and leading -----------------------------------------------------------------------
 
-bool membership::judges(incarnation suspect) const {
-  if (view_.leader == life_) return true;
-  if (view_.leader != nobody && view_.leader != suspect && alive(view_.leader) &&
-      !suspected(view_.leader))
-    return false;
+/// Of those that are left the one with the lowest id takes the lead; the database would settle it
+/// among more, too, at the price of refusals.
+bool membership::first_in_line() const {
   return std::ranges::none_of(view_.nodes, [&](const auto& n) {
-    return n.live && n.life != suspect && n.life != life_ && !suspected(n.life) && n.id < id_;
+    return n.live && n.life != life_ && !suspected(n.life) && n.id < id_;
   });
 }
 
@@ -225,11 +223,10 @@ void membership::act(steady_time now) {
   if (deciding_ || view_.nodes.empty() || !alive(life_)) return;
   store::cluster_decision what;
   for (const auto& n : view_.nodes)
-    if (n.live && n.life != life_ && suspected(n.life) && judges(n.life) && condemned(n.life, now))
-      what.dead.push_back(n.life);
-  const bool takes_over = view_.leader == nobody
-                              ? judges(nobody)
-                              : std::ranges::find(what.dead, view_.leader) != what.dead.end();
+    if (n.live && n.life != life_ && condemned(n.life, now)) what.dead.push_back(n.life);
+  const bool leaderless =
+      view_.leader == nobody || std::ranges::find(what.dead, view_.leader) != what.dead.end();
+  const bool takes_over = leaderless && first_in_line();
   if (!leads() && !takes_over) return;
   what.assign = plan(what.dead);
   const bool due = now - led_ >= options_.view_every;

@@ -114,7 +114,7 @@ class membership {
   bool suspected(incarnation life) const;
   void look_at_peers(steady_time now);
   void vote(incarnation suspect, steady_time now);
-  bool judges(incarnation suspect) const;
+  bool first_in_line() const;
   bool condemned(incarnation suspect, steady_time now) const;
   void act(steady_time now);
   std::vector<store::cluster_decision::assignment> plan(const std::vector<incarnation>& dead) const;

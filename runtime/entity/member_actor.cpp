@@ -106,6 +106,11 @@ caf::behavior member_actor::make_behavior() {
       },
       [this](const lead_answered& m) {
         if (m.led.what == store::cluster_store::led::outcome::done) tell_deaths(*m.what);
+        if (m.led.what == store::cluster_store::led::outcome::done && !m.what->empty())
+          log::info("cluster", "decided",
+                    {{"version", m.led.version},
+                     {"dead", m.what->dead.size()},
+                     {"moves", m.what->assign.size()}});
         drive([&](auto& core, auto t) { core.on_led(m.led, *m.what, t); });
       },
       [this](const peer_dialed& m) {
@@ -243,9 +248,11 @@ caf::result<std::string> member_actor::on_order(const json& what) {
   asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store, what,
                 promise] {
     const auto node = what.at("node").get<std::string>();
-    const bool written = what.at("verb") == "move"
+    const auto verb = what.at("verb").get<std::string>();
+    const bool written = verb == "move"
                              ? store->assign(shard_id(what.at("shard").get<std::uint32_t>()), node)
-                             : store->set_draining(node, what.at("verb") == "drain");
+                         : verb == "forget" ? store->forget(node)
+                                            : store->set_draining(node, verb == "drain");
     caf::anon_send(self, order_carried_out{promise, written});
   });
   return *promise;

@@ -21,6 +21,7 @@ void outbox::committed(std::vector<store::outbox_row> rows) {
   for (auto& row : rows) {
     auto& to = lanes_[row.target];
     ensure(row.seq <= to.used, "an outbox row was numbered before it was stored");
+    if (is_topic(row.target)) ++to_topics_;
     to.rows.push_back(std::move(row));
   }
 }
@@ -59,6 +60,7 @@ void outbox::delivered(const std::string& target, sequence seq) {
     to.rows.pop_front();
     if (to.sent > 0) --to.sent;
     --undelivered_;
+    if (is_topic(target)) --to_topics_;
     any = true;
   }
   if (any) acknowledged_[target] = seq;

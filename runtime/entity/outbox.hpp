@@ -57,6 +57,8 @@ class outbox {
   bool has_delivered() const { return !acknowledged_.empty(); }
 
   std::size_t undelivered() const { return undelivered_; }
+  /// Those of them that wait for Kafka.
+  std::size_t undelivered_to_topics() const { return to_topics_; }
   bool waits_for_shards() const;
 
  private:
@@ -70,6 +72,7 @@ class outbox {
   std::map<std::string, lane> lanes_;
   std::map<std::string, sequence> acknowledged_;
   std::size_t undelivered_ = 0;
+  std::size_t to_topics_ = 0;
   bool topics_open_ = false;
 };
 

@@ -21,7 +21,8 @@ class residents {
     bool changed = false;    // Took something of a log or a feed since its last save.
     std::uint32_t busy = 0;  // Saves and deliveries under way: not to be retired.
     time_point used{};
-    std::string topic;  // Log plane: where its events come from.
+    time_point saved{};  // When its state was committed last; epoch if never.
+    std::string topic;   // Log plane: where its events come from.
     struct parked {
       event_batch_ptr events;
       record_batch_ptr from;

@@ -27,7 +27,7 @@ bool shard_machine::checkpoint_due() const {
 }
 
 void shard_machine::maybe_commit() {
-  if (phase_ != phase::live || closing_ || running_ || loading_ > 0) return;
+  if (phase_ != phase::live || closing_ || running_ || loading_ > 0 || doubt_) return;
   if (std::ranges::any_of(open_.shows, [&](const auto& s) { return residents_[s.first].changed; }))
     checkpoint_now_ = true;
   const bool checkpoint = checkpoint_due();
@@ -97,12 +97,16 @@ void shard_machine::on_saved(slot_id slot, std::uint64_t ticket, std::string sta
   --e.busy;
   std::ranges::move(output.records, std::back_inserter(closing.content.records));
   add_blocks(closing.content.blocks, std::move(output.blocks));
-  if (closing.written.contains(slot)) e.stored = true;
+  const bool written = closing.written.contains(slot);
+  if (written) {
+    e.stored = true;
+    e.saved = world_.now();  // By the time anybody hears of it, it is committed.
+  }
   show(slot, state);
-  if (closing.written.contains(slot))
+  if (written)
     closing.commit.entities.push_back(
         {e.id, e.kind->schema, std::move(state), closing.following.contains(slot)});
-  if (closing.awaited.empty()) send_batch();
+  if (closing.awaited.empty() && !doubt_) send_batch();
 }
 
 /// Answers those who asked to see this entity, once the commit is durable.
@@ -112,10 +116,12 @@ void shard_machine::show(slot_id slot, const std::string& state) {
   for (auto it = first; it != last; ++it) {
     nlohmann::json answer{
         {"entity", to_string(e.id)}, {"shard", id_.value()}, {"epoch", era_.value()}};
-    if (e.stored)
+    if (e.stored) {
+      answer["committed_us"] = to_micros(e.saved);
       answer["state"] = nlohmann::json::parse(state);
-    else
+    } else {
       answer["error"] = "unknown_entity";
+    }
     if (follower_.follows(slot)) answer["follows"] = feeds_of(slot);
     closing_->content.replies.push_back({it->second, std::move(answer)});
   }
@@ -161,9 +167,11 @@ void shard_machine::send_batch() {
 }
 
 void shard_machine::on_committed(store::commit_outcome outcome) {
-  if (phase_ != phase::live) return;
-  ensure(closing_ && closing_->sent, "a commit was under way");
+  if (phase_ != phase::live && phase_ != phase::opening) return;
   using enum store::commit_outcome;
+  const bool batch = closing_ && closing_->sent;
+  if (doubt_ && !batch && outcome == committed) return fail(std::move(*doubt_));
+  ensure(batch || doubt_, "a commit was under way");
   if (outcome != committed) {
     static constexpr const char* names[] = {
         "", "another epoch owns the shard", "the connection was lost while committing",

@@ -107,6 +107,7 @@ bool shard_machine::set_aside(std::uint32_t topic, const record_view& record) {
   const auto& name = setup_.things.ingress[topic].topic;
   const auto* p = find_poison({name, record.offset, {}});
   if (p == nullptr) return false;
+  tell_quarantined(name, record.offset, p->entity, *p);
   log_open_.quarantined.push_back({p->entity, name, record.offset, std::string(record.key),
                                    std::string(record.payload), p->reason});
   dead_letter(name, record.offset, record.key, record.payload, "quarantined", p->reason);
@@ -179,6 +180,7 @@ void shard_machine::hold_back_if_full() {
   const bool low = uncommitted < limits.uncommitted_records_max &&
                    outbox_.undelivered() < limits.outbox_max / 2 &&
                    inbox_.size() < limits.inbox_max / 2 + 1;
+  if (bridge_full()) refuse_waiting_clients();
   if (full && !held_back_) {
     held_back_ = true;
     world_.pause();

@@ -52,6 +52,7 @@ void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::com
   follower_.begin(era_);
   log::debug("entity", "shard_taken", {{"shard", id_}, {"epoch", era_}});
   phase_ = phase::opening;
+  opening_since_ = world_.now();
   world_.open_egress(era_);
 }
 
@@ -60,18 +61,21 @@ void shard_machine::on_egress_opened(const std::map<std::string, sequence>& out)
   const auto ahead = outbox_.opened(out);
   if (!ahead.empty()) {
     const auto& a = ahead.front();
-    return fail({shard_failure::kind::state,
-                 a.target + " partition " + std::to_string(id_.value()) + " holds sequence " +
-                     std::to_string(a.in_log.value()) + " but the database knows only " +
-                     std::to_string(a.in_store.value()) +
-                     ": topics and database do not belong together (use the database that wrote "
-                     "them, other topics by "
-                     "kafka.topic_prefix, or delete the egress topics)",
-                 {},
-                 {}});
+    return fail_if_owner(
+        {shard_failure::kind::state,
+         a.target + " partition " + std::to_string(id_.value()) + " holds sequence " +
+             std::to_string(a.in_log.value()) + " but the database knows only " +
+             std::to_string(a.in_store.value()) +
+             ": topics and database do not belong together (use the database that wrote "
+             "them, other topics by "
+             "kafka.topic_prefix, or delete the egress topics)",
+         {},
+         {}});
   }
   if (phase_ == phase::opening) return go_live();
   hand_out();
+  hold_back_if_full();
+  run_units();
   maybe_commit();
 }
 
@@ -95,6 +99,17 @@ void shard_machine::fail(shard_failure why) {
   phase_ = phase::failed;
   progress_.live = false;
   world_.fail(std::move(why));
+}
+
+/// A log that knows more than the store may be a later owner's work: an empty commit tells whether
+/// the epoch still holds. Nothing else is committed meanwhile.
+void shard_machine::fail_if_owner(shard_failure why) {
+  if (doubt_) return;
+  doubt_ = std::move(why);
+  store::commit_batch fence;
+  fence.shard = id_;
+  fence.era = era_;
+  world_.commit(std::move(fence));
 }
 
 void shard_machine::hand_out() {
@@ -124,9 +139,9 @@ void shard_machine::on_channel_acknowledged(const std::string& target, sequence 
 
 /// Something has left the outbox.
 void shard_machine::relieve() {
-  const bool held_back = held_back_;
   hold_back_if_full();
-  if (held_back && !held_back_) run_units();
+  run_units();
+  maybe_commit();
   drain_further();
 }
 
@@ -241,6 +256,7 @@ void shard_machine::on_loaded(const std::vector<entity_id>& asked,
     const auto row = found.find(id);
     e.state = residents::entry::status::ready;
     e.stored = row != found.end();
+    if (e.stored) e.saved = row->second->saved;
     --loading_;
     world_.spawn(*slot, *kind, id, row == found.end() ? nullptr : row->second);
     for (auto& parked : std::exchange(e.waiting, {}))

@@ -53,6 +53,7 @@ struct shard_progress {
   std::map<std::string, std::int64_t> rows;  // Result rows written, by table.
   std::int64_t units = 0;
   std::int64_t dead_letters = 0;
+  std::int64_t quarantined = 0;
   std::int64_t log_missing = 0;  // Records that the log lost before they were read.
   std::size_t undelivered = 0;   // Outbox rows not yet acknowledged.
   time_point undelivered_since{};
@@ -150,6 +151,7 @@ class shard_machine {
   // Life (shard_machine.cpp)
   void go_live();
   void fail(shard_failure why);
+  void fail_if_owner(shard_failure why);
   void hand_out();
   void wake_when_needed();
   void relieve();
@@ -167,6 +169,12 @@ class shard_machine {
   void hold_back_if_full();
 
   // Unit plane (shard_units.cpp)
+  /// Kafka does not take what the shard has to say: no unit runs until it does.
+  bool bridge_full() const;
+  /// Why no request is taken at this moment; null if it is.
+  nlohmann::json refusal() const;
+  void refuse_waiting_clients();
+  nlohmann::json unknown_kind(std::string_view name) const;
   void enqueue(unit u);
   void run_units();
   bool ready_to_run(unit& u);
@@ -176,6 +184,8 @@ class shard_machine {
   void merge(slot_id slot, effects done);
   void end_unit();
   void quarantine(const unit& u, const poison& p);
+  void tell_quarantined(const std::string& source, std::int64_t place, const entity_id& of,
+                        const poison& p);
   void advance(const unit& u);
   void finish(unit u, nlohmann::json answer);
   void answer_again(const unit& u, const std::string& answer);
@@ -233,6 +243,7 @@ class shard_machine {
   open_batch log_open_;                   // Log plane: what goes with the next checkpoint.
   std::vector<slot_id> changed_;          // By a log or a feed: saved by the next checkpoint.
   std::optional<closing_batch> closing_;  // States are being gathered, or the commit is under way.
+  std::optional<shard_failure> doubt_;    // Looked like a failure; an owner's only if it still is.
   std::uint64_t tickets_ = 0;
   bool output_waiting_ = false;
   bool checkpoint_now_ = false;
@@ -243,6 +254,7 @@ class shard_machine {
   std::vector<entity_id> following_;  // Until the shard is live.
   bool feeds_turn_ = false;
   time_point beat_at_{};
+  time_point opening_since_{};
   time_point last_checkpoint_{};
   time_point resend_at_{};
   shard_progress progress_;

@@ -19,11 +19,35 @@ std::string message_json(const message& what) {
 
 }  // namespace
 
-void shard_machine::on_request(entity_id to, message what, std::string request, request_ref from) {
+bool shard_machine::bridge_full() const {
+  return outbox_.undelivered_to_topics() >= setup_.limits.outbox_max;
+}
+
+nlohmann::json shard_machine::refusal() const {
+  constexpr std::chrono::milliseconds opening_max{1000};  // A few are usual; then Kafka is away.
+  if (phase_ == phase::opening && world_.now() - opening_since_ > opening_max)
+    return error_answer("bridge_unavailable", "the shard waits for Kafka to learn what is out");
   if (phase_ != phase::live || draining_)
-    return world_.answer(from, error_answer("shard_unavailable", "the shard is being recovered"));
+    return error_answer("shard_unavailable", "the shard is being recovered");
+  if (bridge_full())
+    return error_answer("bridge_unavailable", "the shard's outbox is full and waits for Kafka");
+  if (outbox_.undelivered() >= setup_.limits.outbox_max)
+    return error_answer("busy", "the shard's outbox is full and waits for other shards");
   if (inbox_.size() >= setup_.limits.inbox_max)
-    return world_.answer(from, error_answer("busy", "the shard's inbox is full"));
+    return error_answer("busy", "the shard's inbox is full");
+  return {};
+}
+
+/// Nobody waits in vain for a unit that cannot run before Kafka is back.
+void shard_machine::refuse_waiting_clients() {
+  std::erase_if(inbox_, [this](const unit& u) {
+    if (u.from) world_.answer(*u.from, refusal());
+    return u.from.has_value();
+  });
+}
+
+void shard_machine::on_request(entity_id to, message what, std::string request, request_ref from) {
+  if (auto refused = refusal(); !refused.is_null()) return world_.answer(from, std::move(refused));
   if (!is_name(to.key) || (!request.empty() && !is_name(request)))
     return world_.answer(
         from, error_answer("bad_request", "keys and ids are texts without control characters"));
@@ -38,12 +62,18 @@ void shard_machine::on_request(entity_id to, message what, std::string request, 
   maybe_commit();
 }
 
+nlohmann::json shard_machine::unknown_kind(std::string_view name) const {
+  std::string detail = "there is no \"" + std::string(name) + "\"; kinds are";
+  for (const auto& kind : setup_.things.kinds)
+    detail += (&kind == setup_.things.kinds.data() ? " " : ", ") + std::string(kind.name);
+  return error_answer("unknown_kind", detail);
+}
+
 void shard_machine::on_show(entity_id of, request_ref from) {
-  if (phase_ != phase::live || draining_)
-    return world_.answer(from, error_answer("shard_unavailable", "the shard is being recovered"));
+  if (phase_ != phase::live || draining_) return world_.answer(from, refusal());
   if (!is_name(of.key)) return world_.answer(from, error_answer("unknown_entity", "not a key"));
   const auto* kind = find_kind(of.kind);
-  if (kind == nullptr) return world_.answer(from, error_answer("unknown_kind", of.kind));
+  if (kind == nullptr) return world_.answer(from, unknown_kind(of.kind));
   const auto slot = resident(*kind, of);
   load_missing();
   residents_[slot].used = world_.now();
@@ -110,7 +140,7 @@ void shard_machine::enqueue(unit u) {
 
 void shard_machine::run_units() {
   constexpr std::size_t batch_units_max = 2000;  // Keeps one commit's size and time within reason.
-  while (phase_ == phase::live && !running_ && open_.units < batch_units_max)
+  while (phase_ == phase::live && !running_ && !bridge_full() && open_.units < batch_units_max)
     if (!begin_next()) return;
 }
 
@@ -172,7 +202,8 @@ void shard_machine::step_unit() {
     if (kind == nullptr || kind->log_fed) {
       const std::string reason = kind == nullptr ? "unknown_kind" : "takes_no_messages";
       if (running_->what.from)
-        running_->answer = error_answer(reason, to_string(next.to));
+        running_->answer =
+            kind == nullptr ? unknown_kind(next.to.kind) : error_answer(reason, to_string(next.to));
       else
         dead_letter(running_->what.input.source, running_->what.input.place, to_string(next.to),
                     message_json(next.what), reason, next.to.kind);
@@ -264,13 +295,19 @@ void shard_machine::advance(const unit& u) {
   if (u.channel) open_.channels[*u.channel] = sequence(u.input.place);
 }
 
-void shard_machine::quarantine(const unit& u, const poison& p) {
+void shard_machine::tell_quarantined(const std::string& source, std::int64_t place,
+                                     const entity_id& of, const poison& p) {
+  ++progress_.quarantined;
   log::error("entity", "quarantined",
              {{"shard", id_},
-              {"entity", to_string(u.to)},
-              {"source", u.input.source},
-              {"place", u.input.place},
+              {"entity", to_string(of)},
+              {"source", source},
+              {"place", place},
               {"reason", p.reason}});
+}
+
+void shard_machine::quarantine(const unit& u, const poison& p) {
+  tell_quarantined(u.input.source, u.input.place, u.to, p);
   const auto input =
       nlohmann::json{{"to", to_string(u.to)}, {"type", u.what.type}, {"body", u.what.body}}.dump();
   open_.quarantined.push_back(

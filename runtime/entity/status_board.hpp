@@ -79,6 +79,7 @@ class status_board {
     for (const auto& [table, rows] : from.rows) to.rows[table] += rows;
     to.units += from.units;
     to.dead_letters += from.dead_letters;
+    to.quarantined += from.quarantined;
     to.log_missing += from.log_missing;
     to.feed_missing += from.feed_missing;
     to.feed_cuts += from.feed_cuts;

@@ -7,8 +7,8 @@ namespace troupe::store {
 namespace {
 
 constexpr auto nodes_sql =
-    "select id, incarnation, address, state = 'live' and alive_until > now(), draining "
-    "from node order by id";
+    "select id, incarnation, address, state = 'live' and alive_until > now(), draining, "
+    "state = 'left' from node order by id";
 constexpr auto shards_sql =
     "select coalesce(assigned, ''), coalesce(incarnation, 0), epoch from shard order by id";
 constexpr auto leader_sql =
@@ -50,6 +50,10 @@ returning 1)sql";
 
 constexpr auto drain_sql =
     "update node set draining = $2::text = 'true' where id = $1::text returning 1";
+
+constexpr auto forget_sql =
+    "delete from node where id = $1::text and not (state = 'live' and alive_until > now()) "
+    "returning 1";
 
 connection_options connection_of(const cluster_store::options& o) {
   connection_options c;
@@ -93,7 +97,7 @@ std::optional<cluster_view> cluster_store::read() {
   cluster_view view;
   for (const auto& r : nodes)
     view.nodes.push_back({r[0].c_str(), incarnation(r[1].as<std::int64_t>()), r[2].c_str(),
-                          r[3].as<bool>(), r[4].as<bool>()});
+                          r[3].as<bool>(), r[4].as<bool>(), r[5].as<bool>()});
   for (const auto& r : shards)
     view.shards.push_back(
         {r[0].c_str(), incarnation(r[1].as<std::int64_t>()), epoch(r[2].as<std::int64_t>())});
@@ -124,6 +128,13 @@ bool cluster_store::set_draining(const std::string& node, bool draining) {
   return connection_->execute("drain", drain_sql,
                               {binary(node), binary(draining ? "true" : "false")},
                               rows) == statement_result::done &&
+         !rows.empty();
+}
+
+bool cluster_store::forget(const std::string& node) {
+  pqxx::result rows;
+  return connection_->execute("forget", forget_sql, {binary(node)}, rows) ==
+             statement_result::done &&
          !rows.empty();
 }
 

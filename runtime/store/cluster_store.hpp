@@ -19,6 +19,7 @@ struct cluster_view {
     std::string address;  // host:port of its links.
     bool live = false;    // Neither left nor dead, and its lease runs.
     bool draining = false;
+    bool left = false;  // Of its own accord.
     bool operator==(const node&) const = default;
   };
   struct shard {
@@ -74,6 +75,9 @@ class cluster_store {
   /// Marks a node as one that is to give its shards away, or takes the mark off. Returns false if
   /// there is no such node or no answer.
   bool set_draining(const std::string& node, bool draining);
+
+  /// Deletes the row of a node that is not alive. Returns false if there is none or no answer.
+  bool forget(const std::string& node);
 
   /// Breaks off the call under way. Any thread.
   void interrupt();

@@ -22,7 +22,8 @@ constexpr auto release_sql =
     "where id = $1::int4 and epoch = $2::int8";
 
 constexpr auto entities_sql =
-    "select e.kind, e.key, e.schema, e.state from unnest($2::text[], $3::text[]) as w(kind, key) "
+    "select e.kind, e.key, e.schema, e.state, (extract(epoch from e.saved_at) * 1000000)::int8 "
+    "from unnest($2::text[], $3::text[]) as w(kind, key) "
     "join entity e on e.shard = $1::int4 and e.kind = w.kind and e.key = w.key";
 
 constexpr auto answer_sql =
@@ -120,7 +121,11 @@ std::optional<std::vector<entity_row>> read_entities(pg_connection& db, shard_id
   const binary_parameters parameters{binary(shard), text_array<&entity_id::kind>(ids),
                                      text_array<&entity_id::key>(ids)};
   const bool complete = each(db, "entities", entities_sql, parameters, [&](const auto& r) {
-    found.push_back({{text(r[0]), text(r[1])}, r[2].template as<int>(), text(r[3])});
+    found.push_back({{text(r[0]), text(r[1])},
+                     r[2].template as<int>(),
+                     text(r[3]),
+                     false,
+                     from_micros(number(r[4]))});
   });
   return complete ? std::optional(std::move(found)) : std::nullopt;
 }

@@ -19,6 +19,7 @@ struct entity_row {
   int schema = 1;
   std::string state;
   bool follows = false;  // Lives even when nobody sends it anything: `shard_image::following`.
+  time_point saved{};    // When it was committed; only read.
 };
 
 /// A message that leaves the shard: to an egress topic (`topic:NAME`) or another shard (`shard:N`).

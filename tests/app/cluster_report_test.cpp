@@ -20,6 +20,8 @@ json node_says(const std::string& id, int records, int live) {
       {"rows", {{"bar", 10}}},
       {"dead_letters", 0},
       {"undelivered", 0},
+      {"oldest_uncommitted_ms", records},
+      {"problems", json::array({id + ": a problem"})},
       {"entities", 7},
       {"feeds", {{"followed", 2}, {"lag", 5}}}};
 }
@@ -28,7 +30,8 @@ store::cluster_view three_nodes() {
   store::cluster_view view;
   view.nodes = {{"a", incarnation(1), "h:1", true, false},
                 {"b", incarnation(2), "h:2", true, true},
-                {"c", incarnation(3), "h:3", false, false}};
+                {"c", incarnation(3), "h:3", false, false},
+                {"d", incarnation(4), "h:4", false, false, true}};
   view.leader = incarnation(1);
   view.shards = {{"a", incarnation(1), epoch(1)},
                  {"a", incarnation(2), epoch(4)},
@@ -49,12 +52,19 @@ TEST_CASE("the cluster's status adds up what the nodes say, and shows each") {
   CHECK(s["shards"]["total"] == 3);
   CHECK(s["shards"]["moving"] == 2);  // From b to a; and c, which had the third, is gone.
   CHECK(s["leader"] == "a");
-  REQUIRE(s["nodes"].size() == 3);
+  CHECK(s["moves"] == json::array({{{"shard", 1}, {"from", "b"}, {"to", "a"}},
+                                   {{"shard", 2}, {"from", nullptr}, {"to", "b"}}}));
+  CHECK(s["oldest_uncommitted_ms"] == 100);
+  CHECK(s["nodes"][1]["oldest_uncommitted_ms"] == 50);
+  REQUIRE(s["problems"].size() == 3);  // Of a, of b, and that c is down; d has left.
+  CHECK(s["problems"][2].get<std::string>().starts_with("c is down"));
+  REQUIRE(s["nodes"].size() == 4);
   CHECK(s["nodes"][0]["state"] == "live");
   CHECK(s["nodes"][0]["leads"] == true);
   CHECK(s["nodes"][1]["draining"] == true);
   CHECK(s["nodes"][1]["ingress"]["records"] == 50);
   CHECK(s["nodes"][2]["state"] == "down");
+  CHECK(s["nodes"][3]["state"] == "left");
   CHECK_FALSE(s["nodes"][2].contains("shards"));
 }
 
@@ -64,7 +74,31 @@ TEST_CASE("a node that does not answer is silent; a leader that is gone is none"
   const auto s = cluster_status(view, node_says("a", 100, 1), {{"b", nullptr}});
   CHECK(s["nodes"][1]["state"] == "silent");
   CHECK(s["leader"].is_null());
+  CHECK(s["problems"].dump().find("no node leads") != std::string::npos);
+  CHECK(s["problems"].dump().find("b is silent") != std::string::npos);
   CHECK(s["ingress"]["records"] == 100);
+}
+
+TEST_CASE("orders that lead nowhere are refused by name") {
+  const auto error = [](json order) {
+    const auto refused = order_refusal(three_nodes(), order);
+    return refused.is_null() ? "" : refused.at("error").get<std::string>();
+  };
+  const auto move = [&](int shard, const char* node) {
+    return error({{"verb", "move"}, {"shard", shard}, {"node", node}});
+  };
+  CHECK(move(1, "a").empty());
+  CHECK(move(3, "a") == "unknown_shard");
+  CHECK(move(1, "z") == "unknown_node");
+  CHECK(move(1, "c") == "node_is_down");
+  CHECK(move(1, "b") == "node_drains");
+  CHECK(error({{"verb", "drain"}, {"node", "a"}}) ==
+        "last_node");  // b drains, the others are gone.
+  CHECK(error({{"verb", "drain"}, {"node", "b"}}).empty());
+  CHECK(error({{"verb", "drain"}, {"node", "c"}}) == "node_is_down");
+  CHECK(error({{"verb", "undrain"}, {"node", "b"}}).empty());
+  CHECK(error({{"verb", "forget"}, {"node", "c"}}).empty());
+  CHECK(error({{"verb", "forget"}, {"node", "a"}}) == "node_is_live");
 }
 
 TEST_CASE("every shard is listed, with what its node says, or without") {

@@ -30,10 +30,9 @@ std::int64_t sequence_of(const rd_kafka_message_t& m) {
 
 }  // namespace
 
-egress_partition read_egress(const std::string& brokers, const std::string& topic,
-                             std::int32_t partition, std::int64_t begin, std::int64_t end) {
-  egress_partition result;
-  if (begin >= end) return result;
+void read_egress(const std::string& brokers, const std::string& topic, std::int32_t partition,
+                 std::int64_t end, egress_partition& into) {
+  if (into.next >= end) return;
   char why[512];
   auto* conf = rd_kafka_conf_new();
   rd_kafka_conf_set(conf, "bootstrap.servers", brokers.c_str(), why, sizeof why);
@@ -47,25 +46,22 @@ egress_partition read_egress(const std::string& brokers, const std::string& topi
     const std::unique_ptr<rd_kafka_topic_partition_list_t,
                           destroyer<rd_kafka_topic_partition_list_destroy>>
         list(rd_kafka_topic_partition_list_new(1));
-    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = begin;
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = into.next;
     rd_kafka_assign(consumer.get(), list.get());
   }
-  std::int64_t last = 0;
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  for (auto next = begin; next < end;) {
+  while (into.next < end) {
     if (std::chrono::steady_clock::now() > until) throw std::runtime_error(topic + ": no answer");
     const std::unique_ptr<rd_kafka_message_t, destroyer<rd_kafka_message_destroy>> m(
         rd_kafka_consumer_poll(consumer.get(), 100));
     if (!m || m->err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-    next = m->offset + 1;
-    const auto seq = sequence_of(*m);
-    auto& to = seq == last + 1 ? result.taken : result.skipped;
-    if (seq == last + 1) last = seq;
+    into.next = m->offset + 1;
+    const bool is_next = sequence_of(*m) == static_cast<std::int64_t>(into.taken.size()) + 1;
+    auto& to = is_next ? into.taken : into.skipped;
     to.push_back(std::string(static_cast<const char*>(m->key), m->key_len) + ' ' +
                  std::string(static_cast<const char*>(m->payload), m->len));
   }
   rd_kafka_consumer_close(consumer.get());
-  return result;
 }
 
 }  // namespace troupe::test

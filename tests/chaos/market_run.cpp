@@ -47,40 +47,54 @@ std::string record_of(const std::string& symbol, int n) {
 
 market_run::market_run(records what, std::vector<std::string> program)
     : what_(what),
+      network_(what.own_network ? std::optional<node_network>(std::in_place, what.nodes)
+                                : std::nullopt),
       folder_(
           R"("market": {"periods": ["1s", "1m", "5m"]}, "entities": {"restarts_per_minute_max": 1000})",
-          8, what.nodes) {
-  for (int n = 1; n <= what.nodes; ++n) nodes_.emplace_back(command_of(program, folder_, n));
+          what.shards, what.nodes, network_ ? &*network_ : nullptr) {
+  for (int n = 1; n <= what.nodes; ++n) {
+    auto command = command_of(program, folder_, n);
+    nodes_.emplace_back(network_ ? network_->command(n, std::move(command)) : std::move(command));
+  }
   const auto migrated = run_troupe({"migrate", "--config", folder_.node_config()});
   if (migrated.exit_code != 0) throw std::runtime_error(migrated.output);
 }
 
-void market_run::send_part(double from, double to) {
-  bridge::producer_options options;
-  options.kafka = kafka_of(folder_);
-  bridge::kafka_producer producer(options);
-  for (int n = static_cast<int>(from * what_.each); n < static_cast<int>(to * what_.each); ++n)
+bridge::kafka_producer& market_run::producer() {
+  if (!producer_) {
+    bridge::producer_options options;
+    options.kafka = kafka_of(folder_);
+    producer_ = std::make_unique<bridge::kafka_producer>(options);
+  }
+  return *producer_;
+}
+
+void market_run::send(int from, int to) {
+  for (int n = from; n < to; ++n)
     for (int s = 0; s < what_.symbols; ++s) {
       const auto symbol = "SYM" + std::to_string(s);
       const auto payload = record_of(symbol, n);
-      producer.send("market", {symbol, payload, std::nullopt, std::nullopt});
+      producer().send("market", {symbol, payload, std::nullopt, std::nullopt});
       ++sent_;
     }
-  if (!producer.flush(std::chrono::seconds(60)) || producer.figures().failed > 0)
+  if (!producer().flush(std::chrono::seconds(60)) || producer().figures().failed > 0)
     throw std::runtime_error("the test's own records were not taken: " +
-                             producer.figures().last_error);
+                             producer().figures().last_error);
+}
+
+void market_run::start() {
+  for (auto& node : nodes_) node.start();
+  bridge::history_reader log(kafka_of(folder_));
+  wait_until("the nodes' topics", std::chrono::seconds(60), [&] {
+    return log.range("dead-letter", folder_.shards() - 1, std::chrono::seconds(1)).has_value();
+  });
 }
 
 market_outcome market_run::play(const std::function<void(double)>& disturb,
                                 std::chrono::seconds deadline) {
-  for (auto& node : nodes_) node.start();
-  // The node makes the topics.
-  bridge::history_reader log(kafka_of(folder_));
-  wait_until("the node's topics", std::chrono::seconds(60), [&] {
-    return log.range("dead-letter", folder_.shards() - 1, std::chrono::seconds(1)).has_value();
-  });
+  start();
   for (int part = 0; part < parts; ++part) {
-    send_part(static_cast<double>(part) / parts, static_cast<double>(part + 1) / parts);
+    send(what_.each * part / parts, what_.each * (part + 1) / parts);
     disturb(static_cast<double>(part + 1) / parts);
   }
   for (auto& node : nodes_)
@@ -101,16 +115,20 @@ bool market_run::settled() {
   }
 }
 
+std::int64_t market_run::received() const {
+  return std::stoll(folder_.database().run(
+      "select coalesce(sum(n), 0) from (select sum(applied) n from symbol_events "
+      "union all select sum(refused) from symbols) x"));
+}
+
 market_outcome market_run::collect() {
   market_outcome outcome;
   const auto& db = folder_.database();
-  for (const std::string view : {"bars", "indicators", "top_of_book", "symbols", "refusals"})
+  for (const std::string view :
+       {"bars", "indicators", "top_of_book", "symbols", "refusals", "symbol_events"})
     outcome.tables[view] =
         db.run("select string_agg(t::text, E'\\n' order by t::text) from " + view + " t");
-  outcome.received = std::stoll(
-      db.run("select coalesce(sum(n), 0) from (select sum((select sum(v::int8) from "
-             "json_each_text(state->'applied') as a(k, v))) n "
-             "from entity where kind = 'symbol' union all select sum(refused) from symbols) x"));
+  outcome.received = received();
   for (const std::string topic : {"market.bars", "market.indicators", "dead-letter"})
     collect_egress(topic, outcome);
   outcome.dead_letters = static_cast<std::int64_t>(outcome.egress["dead-letter"].size());
@@ -125,18 +143,23 @@ void market_run::collect_egress(const std::string& topic, market_outcome& into) 
   for (std::uint32_t p = 0; p < folder_.shards(); ++p) {
     const auto range = log.range(topic, p, std::chrono::seconds(10));
     if (!range) throw std::runtime_error("no answer about " + topic);
-    auto read = read_egress(kafka_of(folder_).brokers, kafka_of(folder_).kafka_name(topic),
-                            static_cast<std::int32_t>(p), range->begin.value(), range->end.value());
+    egress_partition read;
+    read_egress(kafka_of(folder_).brokers, kafka_of(folder_).kafka_name(topic),
+                static_cast<std::int32_t>(p), range->end.value(), read);
     all.insert(all.end(), read.taken.begin(), read.taken.end());
     into.egress_skipped += static_cast<std::int64_t>(read.skipped.size());
   }
-  std::ranges::sort(all);
   if (topic ==
       "dead-letter") {  // The time at which it was refused is the one thing that may differ.
     for (auto& line : all) line = line.substr(0, line.find("\"time\""));
   }
-  for (std::size_t i = 1; i < all.size(); ++i)
-    if (all[i] == all[i - 1]) into.egress_defects.push_back("twice in " + topic + ": " + all[i]);
+  std::ranges::stable_sort(all, {},
+                           [](const auto& line) { return line.substr(0, line.find(' ')); });
+  auto sorted = all;
+  std::ranges::sort(sorted);
+  for (std::size_t i = 1; i < sorted.size(); ++i)
+    if (sorted[i] == sorted[i - 1])
+      into.egress_defects.push_back("twice in " + topic + ": " + sorted[i]);
 }
 
 }  // namespace troupe::test

@@ -3,9 +3,13 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "runtime/bridge/kafka_producer.hpp"
+#include "tests/support/node_network.hpp"
 #include "tests/support/node_process.hpp"
 
 namespace troupe::test {
@@ -13,7 +17,8 @@ namespace troupe::test {
 /// What a run leaves behind, as the outside sees it.
 struct market_outcome {
   std::map<std::string, std::string> tables;               // View to all of its rows as text.
-  std::map<std::string, std::vector<std::string>> egress;  // Topic to sorted `key payload`.
+  std::map<std::string, std::vector<std::string>> egress;  // Topic to `key payload`, by key; those
+                                                           // of one key in their order.
   std::vector<std::string> egress_defects;                 // Records that are there twice.
   std::int64_t egress_skipped = 0;  // Records that a reader skips: too early, or again.
   std::int64_t received = 0;        // Applied + refused, summed over the symbols.
@@ -27,13 +32,18 @@ class market_run {
     int symbols = 12;
     int each = 4000;  // Trades and quotes of a symbol.
     int nodes = 1;
+    unsigned shards = 8;
+    bool own_network = false;  // See `node_network`.
   };
   /// `program`: the node and its arguments; `--config FILE` is added. Nothing: the program under
   /// test.
   explicit market_run(records what, std::vector<std::string> program = {});
 
   const cluster_folder& folder() const { return folder_; }
+  int nodes() const { return what_.nodes; }
   node_process& node(int n = 1) { return nodes_.at(static_cast<std::size_t>(n - 1)); }
+  /// Throws when it has none of its own.
+  node_network& network() { return network_.value(); }
   /// Records sent so far.
   std::int64_t sent() const { return sent_; }
 
@@ -41,15 +51,25 @@ class market_run {
   /// sent (0 to 1); then waits until everything is committed and delivered.
   market_outcome play(const std::function<void(double)>& disturb, std::chrono::seconds deadline);
 
- private:
-  void send_part(double from, double to);
+  /// `play` in pieces: starts all nodes, and waits for their topics.
+  void start();
+  /// Sends the records from the `from`-th up to the one before the `to`-th of every symbol.
+  void send(int from, int to);
+  /// Whether everything that was sent is committed and delivered.
   bool settled();
   market_outcome collect();
+  /// Records that symbols have applied or refused, by the tables.
+  std::int64_t received() const;
+
+ private:
+  bridge::kafka_producer& producer();
   void collect_egress(const std::string& topic, market_outcome& into);
 
   const records what_;
+  std::optional<node_network> network_;
   cluster_folder folder_;
   std::deque<node_process> nodes_;
+  std::unique_ptr<bridge::kafka_producer> producer_;
   std::int64_t sent_ = 0;
 };
 

@@ -24,7 +24,8 @@ std::string account(std::uint64_t n) {
 /// A node with savings accounts, its commands and what they lead to.
 class savings_bank {
  public:
-  savings_bank() : folder_("", 4), node_({SAVINGS_NODE, "--config", folder_.node_config()}) {
+  explicit savings_bank(const std::string& cluster_extra = "")
+      : folder_(cluster_extra, 4), node_({SAVINGS_NODE, "--config", folder_.node_config()}) {
     if (const auto migrated = run_troupe({"migrate", "--config", folder_.node_config()});
         migrated.exit_code != 0)
       throw std::runtime_error(migrated.output);
@@ -56,6 +57,12 @@ class savings_bank {
       return sql("select coalesce(sum(next), 0) from position") == std::to_string(sent_) &&
              sql("select count(*) from outbox") == "0" && sql("select count(*) from timer") == "0";
     });
+  }
+
+  /// Everything has arrived in Kafka.
+  void settle_egress() {
+    wait_until("an empty outbox", std::chrono::seconds(60),
+               [&] { return sql("select count(*) from outbox") == "0"; });
   }
 
   std::int64_t total() const {
@@ -160,6 +167,41 @@ TEST_CASE(
   CHECK(bank.ask(deposit("second")) == json{{"balance", 140}});
   CHECK(bank.node().running());
   CHECK(bank.total() == 140);
+}
+
+TEST_CASE("while Kafka is away and the outbox is full clients are told so by name") {
+  constexpr int outbox_max = 5;
+  savings_bank bank(R"("egress": {"outbox_max": 5})");
+  const auto deposit = [](int n) {
+    return json{{"verb", "ask"},
+                {"entity", "savings/x"},
+                {"type", "deposit"},
+                {"body", {{"amount", 10}}},
+                {"id", "deposit-" + std::to_string(n)}};
+  };
+  CHECK(bank.ask(deposit(0)) == json{{"balance", 10}});
+  services("kill kafka");
+  int accepted = 0;
+  wait_until("the refusal", std::chrono::seconds(60), [&] {
+    const auto answer = bank.ask_once(deposit(accepted + 1));
+    if (answer.value("error", "") == "bridge_unavailable") return true;
+    CHECK(answer == json{{"balance", 10 * (++accepted + 1)}});
+    return false;
+  });
+  CHECK(accepted <= outbox_max + 1);  // The first record may not have been acknowledged yet.
+  CHECK(accepted >= outbox_max - 1);
+  CHECK(std::stoi(bank.sql("select count(*) from outbox")) <= outbox_max);
+  CHECK(bank.ask_once({{"verb", "show"}, {"entity", "savings/x"}})["state"]["balance"] ==
+        10 * (accepted + 1));
+  const auto problems = [&] { return bank.ask_once({{"verb", "health"}}).at("problems").dump(); };
+  wait_until("the alert", std::chrono::seconds(30),
+             [&] { return problems().find("Kafka has been out of reach") != std::string::npos; });
+  services("start kafka");
+  wait_until("its end, though no record comes", std::chrono::seconds(60),
+             [&] { return problems() == "[]"; });
+  CHECK(bank.ask(deposit(accepted + 1)) == json{{"balance", 10 * (accepted + 2)}});
+  CHECK(bank.node().running());
+  bank.settle_egress();
 }
 
 TEST_CASE("a timer set before a crash fires after it, once") {

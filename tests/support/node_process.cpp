@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/support/node_network.hpp"
+
 namespace troupe::test {
 
 namespace {
@@ -78,7 +80,8 @@ std::string troupe_binary() {
   return environment("TROUPE_TEST_BINARY");
 }
 
-cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards, int nodes)
+cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards, int nodes,
+                               const node_network* network)
     : shards_(shards) {
   static std::atomic<int> count{0};
   const auto unique = std::to_string(::getpid()) + '_' + std::to_string(++count);
@@ -93,13 +96,17 @@ cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards
   for (int n = 1; n <= nodes; ++n) {
     admin_ports_.push_back(free_port());
     std::ofstream(node_config(n)) << "{\"cluster\": \"cluster.json\", \"id\": \"node-" << n
-                                  << "\", \"admin\": {\"port\": " << admin_ports_.back()
+                                  << "\", \"admin\": {\"host\": \""
+                                  << (network != nullptr ? network->host(n) : "127.0.0.1")
+                                  << "\", \"port\": " << admin_ports_.back()
                                   << "}, \"http\": {\"port\": " << free_port()
                                   << "}, \"log\": {\"file\": \"" << log_file(n) << "\"}}\n";
   }
 }
 
+/// What is left of a test that ends by an exception is looked at by somebody.
 cluster_folder::~cluster_folder() {
+  if (std::uncaught_exceptions() > 0) return;
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
 }
@@ -107,6 +114,10 @@ cluster_folder::~cluster_folder() {
 run_result run_troupe(const std::vector<std::string>& arguments) {
   std::vector<std::string> command{troupe_binary()};
   command.insert(command.end(), arguments.begin(), arguments.end());
+  return run_program(command);
+}
+
+run_result run_program(const std::vector<std::string>& command) {
   int out[2];
   if (::pipe(out) != 0) throw std::runtime_error("no pipe");
   const pid_t pid = ::fork();
@@ -115,7 +126,7 @@ run_result run_troupe(const std::vector<std::string>& arguments) {
     ::dup2(out[1], 2);
     ::close(out[0]);
     auto list = argument_list(command);
-    ::execv(list[0], list.data());
+    ::execvp(list[0], list.data());
     ::_exit(127);
   }
   ::close(out[1]);
@@ -141,7 +152,7 @@ void node_process::start() {
   if (pid_ != 0) return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   auto list = argument_list(command_);
-  ::execv(list[0], list.data());
+  ::execvp(list[0], list.data());
   ::_exit(127);
 }
 
@@ -162,6 +173,13 @@ void node_process::kill() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+std::int64_t node_process::memory() const {
+  std::ifstream statm("/proc/" + std::to_string(pid_) + "/statm");
+  std::int64_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
 }
 
 int node_process::stop() {

@@ -11,6 +11,8 @@
 
 namespace troupe::test {
 
+class node_network;
+
 /// Calls `condition` again and again until it holds; throws, naming `what`, after `limit`.
 void wait_until(const std::string& what, std::chrono::seconds limit,
                 const std::function<bool()>& condition);
@@ -21,7 +23,9 @@ class cluster_folder {
  public:
   /// `cluster_extra`: further groups of the cluster's file, as JSON without braces, e.g. `"market":
   /// {...}`.
-  explicit cluster_folder(const std::string& cluster_extra, unsigned shards = 8, int nodes = 1);
+  /// `network`: where its nodes are to run; nothing: on the machine's own loopback.
+  explicit cluster_folder(const std::string& cluster_extra, unsigned shards = 8, int nodes = 1,
+                          const node_network* network = nullptr);
   ~cluster_folder();
 
   const test_database& database() const { return database_; }
@@ -50,7 +54,9 @@ struct run_result {
   int exit_code = 0;
   std::string output;
 };
-/// Runs `troupe ARGUMENTS` (TROUPE_TEST_BINARY) to its end, standard error after standard output.
+/// Runs a program to its end, standard error after standard output.
+run_result run_program(const std::vector<std::string>& command);
+/// Runs `troupe ARGUMENTS` (TROUPE_TEST_BINARY) to its end.
 run_result run_troupe(const std::vector<std::string>& arguments);
 
 /// A node as a real process; killed when it goes.
@@ -66,6 +72,8 @@ class node_process {
   void kill();
   void signal(int number) const;
   pid_t pid() const { return pid_; }
+  /// Resident, bytes.
+  std::int64_t memory() const;
   /// SIGTERM; returns the exit code.
   int stop();
 

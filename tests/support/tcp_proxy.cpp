@@ -46,10 +46,21 @@ void set_no_delay(int socket) {
 
 }  // namespace
 
+int listen_on_loopback(int port) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto address = loopback(port);
+  if (::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      ::listen(socket, 64) == 0)
+    return socket;
+  ::close(socket);
+  throw std::runtime_error("the proxy cannot listen");
+}
+
 struct tcp_proxy::link {
   int client = -1;
   int server = -1;
   bool discard_answer = false;
+  std::atomic<bool> over{false};
   std::thread thread;
 
   void shut() const {
@@ -63,14 +74,14 @@ struct tcp_proxy::link {
   }
 };
 
-tcp_proxy::tcp_proxy(int server_port) : server_port_(server_port) {
-  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  auto address = loopback(0);
+tcp_proxy::tcp_proxy(int server_port) : tcp_proxy(server_port, listen_on_loopback(0)) {}
+
+tcp_proxy::tcp_proxy(int server_port, int listener)
+    : server_port_(server_port), listener_(listener) {
+  sockaddr_in address{};
   socklen_t size = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(listener_, generic, size) != 0 || ::listen(listener_, 64) != 0 ||
-      ::getsockname(listener_, generic, &size) != 0)
-    throw std::runtime_error("the proxy cannot listen");
+  if (::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    throw std::runtime_error("the proxy has no socket");
   port_ = ntohs(address.sin_port);
   acceptor_ = std::thread([this] { accept_all(); });
 }
@@ -134,6 +145,7 @@ void tcp_proxy::accept_all() {
     if (::connect(l->server, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
       continue;
     l->thread = std::thread([this, raw = l.get()] { forward(*raw); });
+    links_.remove_if([](const auto& old) { return old->over.load(); });
     links_.push_back(std::move(l));
   }
 }
@@ -145,6 +157,7 @@ void tcp_proxy::forward(link& l) {
     if (sides[1].revents != 0 && !pass_answer(l)) break;
   }
   l.shut();
+  l.over = true;
 }
 
 bool tcp_proxy::pass_request(link& l) {

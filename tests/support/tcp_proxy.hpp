@@ -10,11 +10,16 @@
 
 namespace troupe::test {
 
+/// A listening socket at 127.0.0.1; port 0: a free one. Throws when it cannot be.
+int listen_on_loopback(int port);
+
 /// Forwards loopback connections to a server, and fails on command: cuts, holds, refuses.
 class tcp_proxy {
  public:
   /// Listens on a free port of 127.0.0.1.
   explicit tcp_proxy(int server_port);
+  /// Takes over a listening socket, such as one of another network namespace.
+  tcp_proxy(int server_port, int listener);
   ~tcp_proxy();
   tcp_proxy(const tcp_proxy&) = delete;
   tcp_proxy& operator=(const tcp_proxy&) = delete;

@@ -98,10 +98,11 @@ fill any_fill(chance& c) {
 }
 
 order_report any_report(chance& c) {
-  order_report r{c.one_of<report_kind>(), c.name(), c.flag() ? c.name() : "", c.time(), {}};
+  order_report r{c.one_of<report_kind>(), c.name(), c.flag() ? c.name() : "", c.time(), {}, -1};
   if (r.what == report_kind::filled) {
     r.trade = any_fill(c);
     r.trade.order = r.order;
+    r.offset = c.number();
   }
   return r;
 }

@@ -171,26 +171,39 @@ TEST_CASE("every refusal of the risk check, by name and with its figures") {
   }
 }
 
+namespace {
+
+/// The second spoiling heals the first: it gives a limit, another size or another side.
+bool heals(risk_refusal first, risk_refusal by) {
+  const std::pair<risk_refusal, risk_refusal> pairs[]{
+      {malformed, price_precision},    {malformed, price_collar},
+      {quantity_precision, no_equity}, {quantity_precision, quantity_min},
+      {price_collar, position_limit},  {notional_max, position_limit}};
+  return std::find(std::begin(pairs), std::end(pairs), std::pair{first, by}) != std::end(pairs);
+}
+
+}  // namespace
+
 TEST_CASE("of all that is wrong the first by number is told") {
-  // Every case's spoiling on top of all later ones still tells that case. Those that cannot stand
-  // together with a later one are left out.
+  std::size_t judged = 0;
   for (std::size_t i = 1; i < std::size(cases); ++i)
     for (std::size_t j = i + 1; j < std::size(cases); ++j) {
-      scene s;
-      cases[j].spoil(s);
-      const auto second_prepare = s.prepare;
-      s.prepare = {};
-      cases[i].spoil(s);
-      if (s.prepare && second_prepare) continue;
-      if (second_prepare) s.prepare = second_prepare;
-      scene alone;
-      cases[j].spoil(alone);
-      const auto got = s.decide().refused;
+      scene one_way, other_way;
+      cases[i].spoil(one_way);
+      if (one_way.prepare || heals(cases[i].expected, cases[j].expected)) continue;
+      cases[j].spoil(one_way);
+      cases[j].spoil(other_way);
+      if (other_way.prepare) continue;
+      cases[i].spoil(other_way);
+      const auto got = one_way.decide().refused, same = other_way.decide().refused;
+      if (got != same) continue;  // The later spoiling has undone the earlier one.
+      ++judged;
       CAPTURE(name_of(cases[i].expected));
       CAPTURE(name_of(cases[j].expected));
       CAPTURE(name_of(got));
-      CHECK(static_cast<int>(got) <= static_cast<int>(cases[j].expected));
+      CHECK(got <= cases[i].expected);
     }
+  CHECK(judged > 150);
 }
 
 TEST_CASE("requests that do not hold together") {

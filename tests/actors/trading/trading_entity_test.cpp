@@ -97,7 +97,7 @@ json body_of(const order_request& r) {
 }
 
 json reports_of(const order_report& r) {
-  return {{"reports", {json_of(r)}}, {"symbol", "SPY"}, {"until", 7}};
+  return {{"reports", {json_of(r)}}, {"symbol", "SPY"}};
 }
 
 }  // namespace
@@ -119,11 +119,10 @@ TEST_CASE("an order goes from the session through risk check and portfolio to th
   s.restart();
   s.send("portfolio", "order_reports", reports_of(filled("p1-1", 1, side::buy, "10", "100", "1")));
   const auto heard = s.taken();
-  REQUIRE(heard.size() == 3);
+  REQUIRE(heard.size() == 2);
   CHECK(heard[0].starts_with(R"(session/s1 order_filled {"fill":)"));
   CHECK(heard[1] ==
         R"(session/s1 order_changed {"number":1,"order":"p1-1","reason":"","status":"filled"})");
-  CHECK(heard[2] == R"(session/s1 effects_known {"offset":7,"symbol":"SPY"})");
   CHECK(s.rows_of(fill_table) == 1);
   CHECK(s.cell(order_table, 18) == "filled");
 
@@ -170,7 +169,8 @@ TEST_CASE("orders for external venues go out on a topic") {
   CHECK(s.records[0].topic == orders_topic);
   CHECK(s.records[0].key == "p1");
   CHECK(json::parse(s.records[0].payload)["type"] == "new_order");
-  CHECK(json::parse(s.records[0].payload)["id"] == "p1-1");
+  CHECK(json::parse(s.records[0].payload)["body"]["id"] == "p1-1");
+  CHECK(json::parse(s.records[0].payload)["body"]["type"] == "market");
   CHECK(json::parse(s.records[1].payload)["type"] == "cancel_order");
 }
 

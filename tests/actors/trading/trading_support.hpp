@@ -76,7 +76,7 @@ class kept_portfolio_output final : public portfolio_listener {
 };
 
 inline order_report report(report_kind what, std::string_view order) {
-  return {what, std::string(order), {}, from_micros(begin_micros), {}};
+  return {what, std::string(order), {}, from_micros(begin_micros), {}, -1};
 }
 
 inline order_report filled(std::string_view order, int n, side s, std::string_view quantity,

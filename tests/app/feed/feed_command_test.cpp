@@ -28,12 +28,19 @@ class topic_view {
   explicit topic_view(const test::cluster_folder& cluster)
       : all_(*app::load_settings(cluster.node_config())) {}
 
-  /// Records in the topic; 0 while there is none.
+  /// Records in the topic; 0 while there is none. Kafka may not know a new topic at every moment:
+  /// once it has been seen, its absence is no answer.
   std::int64_t size() const {
     bridge::topic_admin admin(app::bridge_kafka_options(all_));
+    auto found = admin.ranges("market", all_.cluster.shards, patience);
+    if (seen_)
+      test::wait_until("an answer of Kafka's", patience, [&] {
+        if (found.empty()) found = admin.ranges("market", all_.cluster.shards, patience);
+        return !found.empty();
+      });
+    seen_ = !found.empty();
     std::int64_t sum = 0;
-    for (const auto& r : admin.ranges("market", all_.cluster.shards, patience))
-      sum += r.end.value();
+    for (const auto& r : found) sum += r.end.value();
     return sum;
   }
 
@@ -64,6 +71,7 @@ class topic_view {
 
  private:
   app::settings all_;
+  mutable bool seen_ = false;
 };
 
 constexpr int rows = 60'000, keys = 7;
@@ -174,6 +182,19 @@ TEST_CASE("nothing is sent when one of the files is of no kind; bad lines are to
   CHECK(topic_view(cluster).read()["A"].size() == 2);
 }
 
+TEST_CASE("a generated file is not overwritten unless that is said") {
+  const temp_folder folder;
+  const auto out = folder.path() + "/ticks.csv";
+  strings arguments{"generate", "--rows", "100", "--out", out};
+  CHECK(test::run_troupe(arguments).exit_code == 0);
+  const auto again = test::run_troupe(arguments);
+  CHECK(again.exit_code == 1);
+  CHECK(again.output.find(out + " exists: choose another name, or overwrite it with --force") !=
+        std::string::npos);
+  arguments.push_back("--force");
+  CHECK(test::run_troupe(arguments).exit_code == 0);
+}
+
 TEST_CASE("generated rows go on after the last run, also after one that was killed") {
   const test::cluster_folder cluster("");
   const temp_folder folder;
@@ -190,7 +211,7 @@ TEST_CASE("generated rows go on after the last run, also after one that was kill
                           "--state",
                           folder.path() + "/state"};
   CHECK(test::run_troupe(arguments).exit_code == 0);
-  CHECK(topic.size() == 20'000);
+  test::wait_until("the topic's end", patience, [&] { return topic.size() == 20'000; });
   strings slow = arguments;
   slow.insert(slow.begin(), test::troupe_binary());
   slow.insert(slow.end(), {"--speed", "real"});

@@ -113,6 +113,19 @@ TEST_CASE("superseded or declared dead, the lease is lost for ever") {
   CHECK(n.regained == 0);
 }
 
+TEST_CASE("a lease that was lost for a while may turn out to be lost for ever") {
+  watched_node n;
+  auto keeper = n.keep();
+  n.proxy.hold(true);
+  CHECK(watched_node::eventually([&] { return n.lost == 1; }));
+  CHECK(n.ended == 0);
+  CHECK(store::node_store({n.db.dsn()}).declare_dead(n.life));
+  n.proxy.hold(false);
+  CHECK(watched_node::eventually([&] { return n.ended == 1; }));
+  CHECK(n.lost == 2);
+  CHECK(n.regained == 0);
+}
+
 TEST_CASE("a keeper ends although the database is silent") {
   watched_node n;
   {

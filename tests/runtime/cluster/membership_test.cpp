@@ -33,9 +33,10 @@ struct recorder final : membership_world {
   }
 };
 
-/// Node `a` (incarnation 1) of a cluster of `count` nodes a, b, c ..., as `leader` leads.
-struct node_a {
-  explicit node_a(int count, std::int64_t leader) : core("a", incarnation(1), {}, world) {
+/// One of `count` nodes a, b, c ..., whose incarnations are 1, 2, 3 ..., as `leader` leads.
+struct member {
+  member(std::int64_t self, int count, std::int64_t leader)
+      : core(std::string(1, static_cast<char>('a' + self - 1)), incarnation(self), {}, world) {
     for (int n = 0; n < count; ++n)
       view.nodes.push_back({std::string(1, char('a' + n)), incarnation(n + 1), "h:1", true, false});
     for (int n = 0; n < count; ++n)
@@ -43,7 +44,8 @@ struct node_a {
           {view.nodes[static_cast<std::size_t>(n)].id, incarnation(n + 1), epoch(1)});
     view.leader = incarnation(leader);
     core.on_view(view, now);
-    for (int n = 1; n < count; ++n) core.on_linked(incarnation(n + 1), now);
+    for (int n = 1; n <= count; ++n)
+      if (n != self) core.on_linked(incarnation(n), now);
     if (!world.led.empty())
       core.on_led({store::cluster_store::led::outcome::done, 1}, world.led.back(), now);
     world.led.clear();
@@ -56,6 +58,10 @@ struct node_a {
   recorder world;
   membership core;
   cluster_view view;
+};
+
+struct node_a : member {
+  node_a(int count, std::int64_t leader) : member(1, count, leader) {}
 };
 
 }  // namespace
@@ -96,6 +102,24 @@ TEST_CASE("who does not lead leaves judging to the leader, unless it is the susp
   b.core.on_link_lost(incarnation(2), b.now);
   b.vote(3, 2);
   CHECK(b.world.declared(2));
+}
+
+TEST_CASE("when the leader is gone the lowest id of those that are left takes the lead, no other") {
+  member c(3, 3, 2);
+  c.core.on_link_lost(incarnation(2), c.now);
+  c.vote(1, 2);
+  CHECK_FALSE(c.world.declared(2));  // That is a's to do.
+  CHECK(c.world.led.empty());
+  member b(2, 3, 1);
+  b.core.on_link_lost(incarnation(1), b.now);
+  b.vote(3, 1);
+  CHECK(b.world.declared(1));
+}
+
+TEST_CASE("while nobody leads only the lowest id takes the lead") {
+  member a(1, 2, 0), b(2, 2, 0);
+  CHECK(a.core.leads());
+  CHECK_FALSE(b.core.leads());
 }
 
 TEST_CASE("a view that is older than a decision changes nothing") {

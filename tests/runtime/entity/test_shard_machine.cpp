@@ -320,8 +320,11 @@ TEST_CASE("showing an entity answers with committed state; an unknown one is ref
   s.machine().on_show({"tally", "b"}, request_ref(2));
   s.world->run_all();
   CHECK(s.world->replies.at(1)["state"]["sum"] == 4);
+  CHECK(s.world->replies.at(1)["committed_us"] == to_micros(s.clock));
   CHECK(s.state({"tally", "a"})["sum"] == 4);
   CHECK(s.world->replies.at(2)["error"] == "unknown_entity");
+  s.machine().on_show({"tallies", "a"}, request_ref(3));
+  CHECK(s.world->replies.at(3)["detail"] == R"(there is no "tallies"; kinds are tally, savings)");
   CHECK(!s.disk.entities.contains({"tally", "b"}));
 }
 
@@ -361,6 +364,22 @@ TEST_CASE("a log that is ahead of the database stops the shard with a reason") {
   s.world->run_all();
   REQUIRE(s.world->failure);
   CHECK(s.world->failure->what == shard_failure::kind::state);
+}
+
+TEST_CASE("a later owner's records do not look like a foreign log to the former one") {
+  for (const bool live : {false, true}) {
+    shard_life s;
+    s.begin();
+    std::mt19937_64 random(1);
+    while (s.world->egress_calls.empty()) s.world->step(random);
+    if (live) s.world->run_all();
+    s.disk.era = epoch(s.disk.era.value() + 1);
+    s.disk.out["fifths"].emplace_back(sequence(1), "5");
+    if (live) s.machine().on_egress_lost("fifths", "timed out");
+    s.world->run_all();
+    REQUIRE(s.world->failure);
+    CHECK(s.world->failure->what == shard_failure::kind::fenced);
+  }
 }
 
 TEST_CASE("a truncated log stops the shard, or goes on and counts what is missing") {

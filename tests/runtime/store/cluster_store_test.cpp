@@ -83,6 +83,23 @@ TEST_CASE("orders of operators: draining, and a shard's place") {
   CHECK(a.tables.read()->version == led.version + 1);
 }
 
+TEST_CASE("a node that left is told from one that is dead, and either can be forgotten, no other") {
+  const cluster_database c;
+  member a(c, "a"), b(c, "b"), d(c, "d");
+  CHECK(b.nodes.leave(b.life));
+  CHECK(a.tables.lead(a.life, ttl, {{d.life}, {}}).what == outcome::done);
+  const auto nodes = a.tables.read()->nodes;
+  REQUIRE(nodes.size() == 3);
+  CHECK_FALSE(nodes[0].left);
+  CHECK(nodes[1].left);
+  CHECK_FALSE(nodes[2].left);
+  CHECK_FALSE(a.tables.forget("a"));
+  CHECK(a.tables.forget("b"));
+  CHECK(a.tables.forget("d"));
+  CHECK_FALSE(a.tables.forget("d"));
+  CHECK(a.tables.read()->nodes.size() == 1);
+}
+
 TEST_CASE("a database that does not answer is no answer") {
   cluster_store nowhere({"host=127.0.0.1 port=1 user=x dbname=x"});
   CHECK_FALSE(nowhere.read().has_value());

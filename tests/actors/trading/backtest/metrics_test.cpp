@@ -138,8 +138,10 @@ TEST_CASE("what is not defined is not a number, and nothing at all measures noth
   const auto m = p.finish();
   CHECK(m.days == 1);
   CHECK(m.total_return == 0);
+  CHECK(std::isnan(m.annual_return));
   CHECK(std::isnan(m.volatility));
   CHECK(std::isnan(m.sharpe));
+  CHECK(std::isnan(m.sortino));
   CHECK(std::isnan(m.calmar));
   CHECK(std::isnan(m.win_rate));
   CHECK(std::isnan(m.profit_factor));

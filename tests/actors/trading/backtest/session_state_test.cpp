@@ -70,16 +70,15 @@ json state_of(const session& s) {
 }  // namespace
 
 TEST_CASE("saved and loaded between any two events, a session does the same") {
-  for (const auto& one :
-       {"sma_cross", "ema_cross", "macd", "rsi_reversion", "bollinger_breakout"}) {
-    CAPTURE(one);
-    auto parameters = given_parameters{};
-    if (one == "macd") parameters = {{"fast", 3}, {"slow", 6}, {"signal", 3}};
-    if (one == "rsi_reversion") parameters = {{"period", 5}};
-    if (one == "ema_cross") parameters = {{"fast", 3}, {"slow", 6}};
-    if (one == "sma_cross") parameters = {{"fast", 3}, {"slow", 6}};
-    if (one == "bollinger_breakout") parameters = {{"period", 6}, {"width", 1}};
-    auto settings = settings_for(one, parameters, market::period::m1);
+  const std::map<std::string, given_parameters> strategies{
+      {"sma_cross", {{"fast", 3}, {"slow", 6}}},
+      {"ema_cross", {{"fast", 3}, {"slow", 6}}},
+      {"macd", {{"fast", 3}, {"slow", 6}, {"signal", 3}}},
+      {"rsi_reversion", {{"period", 5}}},
+      {"bollinger_breakout", {{"period", 6}, {"width", 1}}}};
+  for (const auto& [name, parameters] : strategies) {
+    CAPTURE(name);
+    auto settings = settings_for(name, parameters, market::period::m1);
     settings.size = {sizing::volatility_target, units(2)};
     check_any_break(settings, false);
   }

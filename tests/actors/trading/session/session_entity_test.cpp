@@ -245,7 +245,7 @@ TEST_CASE("stop cancels what is open, also what is approved only afterwards") {
   d.tell("stop");
   CHECK(d.told() == words{"portfolio/p1 await_effects"});  // The venue need not wait for it.
   d.tell("order_approved", approval(1));
-  CHECK(d.told() == words{"portfolio/p1 cancel_order"});
+  CHECK(d.told() == words{"portfolio/p1 cancel_order", "portfolio/p1 await_effects"});
   CHECK(d.said.tells[0].what.body["order"] == "p1-1");
   CHECK(d.said.tells[0].what.body["decided"]["offset"] == 0);
 
@@ -256,6 +256,33 @@ TEST_CASE("stop cancels what is open, also what is approved only afterwards") {
   e.tell("order_approved", approval(1));
   e.tell("stop");
   CHECK(e.told() == words{"portfolio/p1 cancel_order", "portfolio/p1 await_effects"});
+}
+
+TEST_CASE("a session that was never reloaded does the same") {
+  trading_options options;
+  session_entity s("s1", std::make_shared<const trading_options>(options));
+  const entity_id self{"session", "s1"};
+  const auto tell = [&](const char* type, json body) {
+    effects out;
+    s.handle({type, std::move(body)}, {self, {}}, out);
+    return out;
+  };
+  const auto feed = [&](std::int64_t from) {
+    const entity_id symbol{"symbol", "SPY"};
+    const auto batch = trades(from, from + 1);
+    std::size_t done = 0;
+    effects out;
+    s.absorb_feed({symbol, batch.get(), 1, troupe::position{from + 1}}, done, {self, {}}, out);
+    return out;
+  };
+  tell("create", a_create());
+  tell("start", json::object());
+  CHECK(feed(0).tells.size() == 1);
+  tell("order_approved", approval(1));
+  for (int again = 0; again < 2; ++again) {  // Asked once.
+    const auto out = feed(1);
+    CHECK(out.tells.size() == (again == 0));
+  }
 }
 
 TEST_CASE("from now, from an offset, and what the log has lost") {

@@ -150,8 +150,8 @@ class trading_world {
   bool step() {
     ++steps;
     now_ += std::chrono::milliseconds(1);
-    for (auto& [name, log] : logs_)
-      if (log.events && log.visible < log.events->size() && random_() % 3 == 0) ++log.visible;
+    for (auto& [name, of] : logs_)
+      if (of.events && of.visible < of.events->size() && random_() % 3 == 0) ++of.visible;
     std::vector<std::deque<effects::told>*> waiting;
     for (auto& [route, queue] : channels_)
       if (!queue.empty()) waiting.push_back(&queue);
@@ -171,8 +171,8 @@ class trading_world {
       followers.erase(at);
     }
     bool more = false;
-    for (const auto& [name, log] : logs_)
-      more = more || (log.events && log.visible < log.events->size());
+    for (const auto& [name, of] : logs_)
+      more = more || (of.events && of.visible < of.events->size());
     return more;
   }
 

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include "app/client.hpp"
+#include "bench/failover/timeline.hpp"
+#include "runtime/bridge/kafka_producer.hpp"
+#include "tests/support/node_network.hpp"
+#include "tests/support/node_process.hpp"
+
+namespace troupe::bench {
+
+inline constexpr int node_count = 3;
+
+enum class fault : std::uint8_t { kill, stop, partition };
+
+/// What one fault cost, milliseconds.
+struct fail_over {
+  double total = 0;  // Until every shard of the victim had committed a record made after the fault.
+  std::optional<phases> parts;
+  double longest_wait = 0;  // Of a record for a shard that did not move, until it was committed.
+};
+
+/// Three nodes, a load on all of their shards, and one symbol in each to ask about.
+class cluster_under_load {
+ public:
+  struct shape {
+    unsigned shards = 24;
+    int rate = 2'000;          // Records a second of background load.
+    bool own_network = false;  // See `node_network`: partitions are possible.
+  };
+  explicit cluster_under_load(const shape& what);
+  ~cluster_under_load();
+
+  fail_over strike(int node, fault how);
+  /// Undoes a fault, and waits until all is as before.
+  void bring_back(int node, fault how);
+  /// The longest wait, as above, of any shard while nothing happens.
+  double longest_wait_undisturbed(std::chrono::milliseconds span);
+  /// Ends the load; returns the number of records when all are committed.
+  std::int64_t finish();
+  std::int64_t applied_or_refused() const;
+
+ private:
+  class prober;
+
+  void settle();
+  void happen(int node, fault how);
+  std::unique_ptr<app::client> connect(int node) const;
+  app::client& client(int node);
+  std::vector<unsigned> shards_of(int node) const;
+  void send(const std::string& key, std::int64_t id);
+  std::int64_t send_probe(unsigned shard);
+  bool shows(app::client& of, unsigned shard, std::int64_t id) const;
+  std::vector<std::unique_ptr<prober>> probe_all_but(int node);
+  void produce_all_the_time();
+
+  const shape what_;
+  std::optional<test::node_network> network_;
+  test::cluster_folder folder_;
+  std::optional<timeline> timeline_;
+  std::deque<test::node_process> nodes_;
+  std::unique_ptr<app::client> clients_[node_count];
+  std::vector<std::string> probes_;
+  std::atomic<std::int64_t> ids_ = 0;
+  std::mutex mutex_;
+  std::unique_ptr<bridge::kafka_producer> producer_;
+  std::atomic<std::int64_t> sent_ = 0;
+  std::atomic<bool> stop_ = false;
+  std::thread load_;
+};
+
+}  // namespace troupe::bench
