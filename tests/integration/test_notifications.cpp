@@ -186,7 +186,7 @@ TEST_CASE("fills, denials and phases of a session are told once each") {
   REQUIRE_MESSAGE(fed.exit_code == 0, fed.output);
   wait_until("fills and denials", 120s, [&] {
     return run.sql("select count(*) > 2 from fills") == "t" &&
-           run.sql("select count(*) > 2 from risk_verdicts where refused <> 'none'") == "t";
+           run.sql("select count(*) > 2 from risk_verdicts where verdict = 'refused'") == "t";
   });
   for (const auto* name : {"s1", "s2"})
     REQUIRE(run.ask({"session", "stop", name})["phase"] == "stopped");
@@ -198,7 +198,7 @@ TEST_CASE("fills, denials and phases of a session are told once each") {
   });
   const auto told = run.read("notifications");
   CHECK(std::to_string(with_rule(told, "risk_denials").size()) ==
-        run.sql("select count(*) from risk_verdicts where refused <> 'none'"));
+        run.sql("select count(*) from risk_verdicts where verdict = 'refused'"));
   std::vector<std::string> phases;
   for (const auto& one : with_rule(told, "session_phases"))
     if (one["facts"]["session"] == "s1") phases.push_back(one["facts"]["event"]);
