@@ -1,6 +1,5 @@
 #include "app/notifier.hpp"
 
-#include "actors/ops/notification_channel.hpp"
 #include "actors/ops/notification_entity.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/http/signature.hpp"

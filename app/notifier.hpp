@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/ops/notification_options.hpp"
+#include "actors/ops/notification_channel.hpp"
 #include "runtime/entity/service_port.hpp"
 #include "runtime/http/client.hpp"
 
