@@ -92,24 +92,6 @@ std::vector<std::int64_t> counted(std::size_t n) {
   return all;
 }
 
-/// Calls the service `outside`, and keeps its answers.
-class caller final : public entity {
- public:
-  void load(std::string_view state, int) override { answers_ = json::parse(state); }
-  std::string save() const override { return answers_.dump(); }
-  void handle(const message& what, const context&, effects& out) override {
-    if (what.type == "ask") return out.call("outside", "q1", what.body);
-    answers_.push_back(what.body);
-  }
-
- private:
-  json answers_ = json::array();
-};
-
-kind_def caller_kind() {
-  return {"caller", 1, false, [](const entity_id&) { return std::make_unique<caller>(); }};
-}
-
 }  // namespace
 
 TEST_CASE("a checkpoint commits states, rows, records and the position together") {
@@ -183,44 +165,6 @@ TEST_CASE("nothing leaves the shard before its commit is durable") {
   s.world->run_all();
   CHECK(s.world->replies.at(1) == json{{"balance", 5}});
   CHECK(s.egress("balances") == counted(1));
-}
-
-TEST_CASE("a service is called after the commit; its answer is a unit of its own") {
-  shard_life s;
-  s.setup.things.kinds.push_back(caller_kind());
-  s.begin();
-  s.world->run_all();
-  const entity_id self{"caller", "a"};
-  s.machine().on_request(self, {"ask", {{"x", 1}}}, "", request_ref(1));
-  while (!s.world->entity_calls.empty()) {
-    s.world->entity_calls.front()();
-    s.world->entity_calls.pop_front();
-  }
-  CHECK(s.world->calls.empty());
-  s.settle();
-  REQUIRE(s.world->calls.size() == 1);
-  const auto [from, call] = s.world->calls[0];
-  CHECK(from == self);
-  CHECK(call.request == json{{"x", 1}});
-  s.machine().on_call_answered(from, call, {{"y", 2}});
-  s.settle();
-  const json wanted{{"service", "outside"}, {"id", "q1"}, {"answer", {{"y", 2}}}};
-  CHECK(s.state(self) == json::array({wanted}));
-}
-
-TEST_CASE("nobody is called for a commit that failed, or without a lease") {
-  for (const bool lease : {true, false}) {
-    shard_life s;
-    s.setup.things.kinds.push_back(caller_kind());
-    s.begin();
-    s.world->run_all();
-    s.world->lease = lease;
-    if (lease) s.world->next_commit = model_world::fault::lost_before;
-    s.machine().on_request({"caller", "a"}, {"ask", json::object()}, "", request_ref(1));
-    s.world->run_all();
-    CHECK(s.world->calls.empty());
-    CHECK(s.world->failure.has_value() == lease);
-  }
 }
 
 TEST_CASE("a repeated request has one effect and one answer") {
