@@ -50,12 +50,15 @@ struct rig {
 TEST_CASE("a service is called after the commit; its answer is a unit of its own") {
   rig r;
   r.ask();
-  while (!r.world->entity_calls.empty() || r.world->store_calls.size() > 1) {
-    auto& queue = r.world->entity_calls.empty() ? r.world->store_calls : r.world->entity_calls;
+  const auto let_happen = [](auto& queue) {
     const auto next = std::move(queue.front());
     queue.pop_front();
     next();
-  }
+  };
+  REQUIRE(r.world->store_calls.size() == 1);
+  let_happen(r.world->store_calls);  // It is loaded ...
+  while (!r.world->entity_calls.empty()) let_happen(r.world->entity_calls);
+  REQUIRE(r.world->store_calls.size() == 1);  // ... and the commit is on its way.
   CHECK(r.world->calls.empty());
   r.world->run_all();
   REQUIRE(r.world->calls.size() == 1);
