@@ -85,7 +85,7 @@ void print_session(const json& state) {
   for (const auto& symbol : state.at("symbols")) {
     std::cout << "  " << text_of(symbol.at("instrument").at("symbol")) << ": position "
               << text_of(symbol.at("position")) << ", last price "
-              << text_of(symbol.at("now").at("last")) << ", read up to offset "
+              << symbol.at("now").value("last", "-") << ", read up to offset "
               << symbol.at("cursor") << ", " << symbol.at("open").size() << " open order(s)\n";
   }
 }

@@ -92,9 +92,10 @@ std::vector<json> trading_run::read(const std::string& topic) const {
   for (std::uint32_t p = 0; p < folder_.shards(); ++p) {
     const auto range = log.range(topic, p, 10s);
     if (!range) throw std::runtime_error("no answer about " + topic);
-    const auto read =
-        read_egress(kafka.brokers, kafka.kafka_name(topic), static_cast<std::int32_t>(p),
-                    range->begin.value(), range->end.value());
+    egress_partition read;
+    read.next = range->begin.value();
+    read_egress(kafka.brokers, kafka.kafka_name(topic), static_cast<std::int32_t>(p),
+                range->end.value(), read);
     for (const auto& line : read.taken) all.push_back(json::parse(line.substr(line.find('{'))));
   }
   return all;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,9 @@ class trading_world {
 
   /// Lets everything happen until nothing can.
   void run() {
-    while (step()) {
-    }
+    constexpr std::size_t steps_max = 100'000;
+    while (step())
+      if (steps > steps_max) throw std::runtime_error("the world does not come to rest");
   }
 
   struct told {
@@ -73,7 +75,7 @@ class trading_world {
   }
 
   void take(const entity_id& from, effects&& out, std::deque<effects::told>& inside) {
-    if (out.answer) answer_ = *out.answer;
+    if (out.answer && answer_.is_null()) answer_ = *out.answer;
     for (auto& t : out.tells) {
       history.push_back({from, t.to, t.what});
       if (shard_of(t.to) == shard_of(from))
