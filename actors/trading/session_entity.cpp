@@ -297,13 +297,14 @@ void session_entity::tell_missing(const feed_span& what, const context& where, e
               out);
 }
 
-/// Cancels are decided on what their symbol's market was; they come before requests.
+/// Requests first, so that they are judged before any of the cancels has been answered, whichever
+/// way the answers take: as in a back-test.
 void session_entity::carry_out(const session_effects& wishes, effects& out) const {
   const entity_id portfolio{"portfolio", core_->settings().portfolio};
-  for (const auto& id : wishes.cancels)
-    out.tell(portfolio, {"cancel_order", json_of(venue_cancel{id, view_of_order(id)})});
   for (const auto& request : wishes.requests)
     out.tell({"risk", portfolio.key}, {"submit_order", json_of(request)});
+  for (const auto& id : wishes.cancels)
+    out.tell(portfolio, {"cancel_order", json_of(venue_cancel{id, view_of_order(id)})});
 }
 
 const decision_point& session_entity::view_of_order(std::string_view id) const {

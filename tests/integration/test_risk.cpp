@@ -132,7 +132,7 @@ TEST_CASE("every code of the risk check, by command line and topic") {
   d.open("rate");
   CHECK(d.submit("rate", request()) == "approved");
   CHECK(d.submit("rate", request()) == "order_rate");
-  CHECK(d.submit("rate", request({}, "100", noon + second)) == "approved");
+  CHECK(d.submit("rate", request(json::object(), "100", noon + second)) == "approved");
 
   for (const auto& [portfolio, code] :
        {std::pair{"day", "daily_loss"}, std::pair{"draw", "drawdown"}}) {

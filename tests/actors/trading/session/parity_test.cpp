@@ -155,10 +155,10 @@ outcome of_world(const story& s, const json& limits,
 }  // namespace
 
 TEST_CASE("a session on paper does what its back-test does, at any pace, with any deaths") {
-  constexpr std::size_t events_count = 250;
+  constexpr std::size_t events_count = 120;
   std::size_t orders = 0, fills = 0, denials = 0;
   for (const auto& s : stories())
-    for (std::uint32_t seed = 1; seed <= 5; ++seed) {
+    for (std::uint32_t seed = 1; seed <= 2; ++seed) {
       const auto name = s.name + ", seed " + std::to_string(seed);
       const auto events = walk(seed % 4, events_count);
       json base{{"symbols", {{"*", {{"price_step", "0.01"}, {"quantity_step", "1"}}}}}};
@@ -188,9 +188,9 @@ TEST_CASE("a session on paper does what its back-test does, at any pace, with an
       denials += expected.requests.size() - expected.ends.size();
     }
   MESSAGE(orders << " orders, " << fills << " fills, " << denials << " denials");
-  CHECK(orders > 200);
-  CHECK(fills > 60);
-  CHECK(denials > 5);
+  CHECK(orders > 500);
+  CHECK(fills > 100);
+  CHECK(denials > 100);
 }
 
 TEST_CASE("the venue looks ahead: a session with resting orders asks seldom") {
