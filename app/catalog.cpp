@@ -3,6 +3,8 @@
 #include "actors/market/market_decoder.hpp"
 #include "actors/market/market_tables.hpp"
 #include "actors/market/symbol_entity.hpp"
+#include "actors/ops/notification_entity.hpp"
+#include "actors/ops/notification_tables.hpp"
 #include "actors/trading/fills_decoder.hpp"
 #include "actors/trading/paper_venue_entity.hpp"
 #include "actors/trading/portfolio_entity.hpp"
@@ -17,17 +19,21 @@ namespace troupe::app {
 
 namespace {
 
-void add_trading(catalog& to, const trading::trading_options& options) {
-  const auto shared = std::make_shared<const trading::trading_options>(options);
+void add_trading(catalog& to, trading::trading_options options,
+                 const trading::notice_rules& notices) {
+  options.notices = notices;
+  const auto shared = std::make_shared<const trading::trading_options>(std::move(options));
   to.kinds.push_back(trading::make_session_kind(shared));
-  to.kinds.push_back(trading::make_risk_kind([shared](std::string_view portfolio) {
-    trading::faults wrong;
-    const auto limits = trading::parse_risk_limits(shared->limits, portfolio, wrong);
-    ensure(limits.has_value(), "limits are checked with the config");
-    return *limits;
-  }));
-  to.kinds.push_back(trading::make_portfolio_kind());
-  to.kinds.push_back(trading::make_paper_venue_kind(options.paper));
+  to.kinds.push_back(trading::make_risk_kind(
+      [shared](std::string_view portfolio) {
+        trading::faults wrong;
+        const auto limits = trading::parse_risk_limits(shared->limits, portfolio, wrong);
+        ensure(limits.has_value(), "limits are checked with the config");
+        return *limits;
+      },
+      notices));
+  to.kinds.push_back(trading::make_portfolio_kind(notices.fills));
+  to.kinds.push_back(trading::make_paper_venue_kind(shared->paper));
   to.ingress.push_back({std::string(trading::session_commands_topic),
                         std::string(trading::session_kind), trading::make_session_command_decoder});
   to.ingress.push_back({std::string(trading::fills_topic), std::string(trading::portfolio_kind),
@@ -47,7 +53,10 @@ catalog make_catalog(const settings& from) {
       {std::string(market::market_topic), std::string(market::symbol_kind), [market, bytes_max] {
          return std::make_unique<market::market_decoder>(market, bytes_max);
        }});
-  add_trading(all, from.trading);
+  add_trading(all, from.trading, from.notifications.rules);
+  all.kinds.push_back(ops::make_notification_kind(
+      std::make_shared<const ops::notification_options>(from.notifications)));
+  all.egress.emplace_back(ops::notifications_topic);
   all.egress.insert(all.egress.end(),
                     {std::string(market::bars_topic), std::string(market::indicators_topic),
                      std::string(dead_letter_topic)});
@@ -66,6 +75,8 @@ std::vector<store::migration> all_migrations() {
   for (const auto& script : market::market_migrations()) all.push_back({script.name, script.sql});
   for (const auto& script : trading::trading_migrations()) all.push_back({script.name, script.sql});
   for (const auto& script : trading::session_migrations()) all.push_back({script.name, script.sql});
+  for (const auto& script : ops::notification_migrations())
+    all.push_back({script.name, script.sql});
   return all;
 }
 

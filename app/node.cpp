@@ -14,10 +14,12 @@
 
 #include "app/admin_actor.hpp"
 #include "app/catalog.hpp"
+#include "app/death_herald.hpp"
 #include "app/link_identity.hpp"
 #include "app/mapping.hpp"
 #include "app/node_guard.hpp"
 #include "app/node_status.hpp"
+#include "app/notifier.hpp"
 #include "app/version.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/partition.hpp"
@@ -274,6 +276,8 @@ class node {
     environment_.ingress = ingress_.get();
     environment_.egress = egress_.get();
     environment_.history = history_.get();
+    notifier_ = std::make_unique<notifier>(all_.notifications);
+    environment_.services = notifier_.get();
     environment_.clock = &clock_;
     environment_.self = life_;
     environment_.lease_valid = [this] { return lease_valid(); };
@@ -289,8 +293,15 @@ class node {
              std::ranges::none_of(view.shards, [](const auto& s) { return s.assigned.empty(); });
     });
     member_environment_ = {
-        self_, membership_options_of(all_.cluster), cluster_store_.get(), &router_, &clock_,
-        admin_};
+        self_, membership_options_of(all_.cluster), cluster_store_.get(), &router_, &clock_, admin_,
+        {}};
+    const auto& tell_deaths_to = all_.notifications.rules.node_deaths;
+    if (!tell_deaths_to.empty()) {
+      herald_ = system_.spawn<death_herald>(admin_, tell_deaths_to);
+      member_environment_.died = [this](incarnation life, const std::string& id) {
+        caf::anon_send(herald_, order_atom_v, life.value(), id);
+      };
+    }
     member_ = system_.spawn<member_actor>(&member_environment_, &cluster_board_);
     supervisor_ = system_.spawn<supervisor_actor>(&environment_,
                                                   supervision_of(all_.cluster.entities), member_);
@@ -338,6 +349,7 @@ class node {
       self->receive([](const caf::down_msg&) {}, caf::after(10s) >> [] {});
     }
     status_.ask_kafka({});
+    notifier_.reset();
     ingress_.reset();
     egress_.reset();
     history_.reset();
@@ -348,6 +360,7 @@ class node {
     links_.reset();
     caf::anon_send_exit(member_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(supervisor_, caf::exit_reason::kill);
+    if (herald_) caf::anon_send_exit(herald_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(admin_, caf::exit_reason::user_shutdown);
     store_.reset();
     log::info("node", "stopped");
@@ -382,6 +395,8 @@ class node {
   std::unique_ptr<bridge::kafka_ingress> ingress_;
   std::unique_ptr<bridge::kafka_egress> egress_;
   std::unique_ptr<bridge::kafka_history> history_;
+  std::unique_ptr<notifier> notifier_;
+  caf::actor herald_;  // Null: no channel hears of deaths.
   host_environment environment_;
   std::unique_ptr<cluster::lease_keeper> lease_;
   caf::actor supervisor_;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "actors/market/market_options.hpp"
+#include "actors/ops/notification_options.hpp"
 #include "actors/trading/trading_options.hpp"
 #include "runtime/options/load.hpp"
 
@@ -15,6 +16,7 @@ struct settings {
   node_options node;
   market::market_options market;
   trading::trading_options trading;
+  ops::notification_options notifications;
 };
 
 /// How each domain reads its group of the cluster's file; `all` receives what it says.

@@ -29,6 +29,16 @@ void put_dead_letter(const json& report, std::string_view why, const std::string
               dead_letter_json({source, 0, -1, why, detail, where.self.key, payload, where.now}));
 }
 
+notice notice_of(const order& o, const fill& f) {
+  auto facts = json_of(f);
+  facts["portfolio"] = o.terms.portfolio;
+  facts["session"] = o.session;
+  std::string text(name_of(f.side));
+  text.append(1, ' ').append(to_string(f.quantity)).append(1, ' ').append(f.symbol);
+  text.append(" at ").append(to_string(f.price)).append(", order ").append(f.order);
+  return {"fill-" + f.order + '-' + f.id, "fills", std::move(text), std::move(facts)};
+}
+
 }  // namespace
 
 /// Turns what the portfolio brings forth into rows and messages.
@@ -56,6 +66,7 @@ class portfolio_entity::outlet final : public portfolio_listener {
     of_.touched_.insert(o.symbol.value());
     add_row(out_.rows(fill_table), of_.core_.settings().name, o, f);
     to_session(o, "order_filled", {{"number", o.request}, {"fill", json_of(f)}});
+    tell_notice(of_.fill_channels_, notice_of(o, f), out_);
   }
   void order_changed(const order& o) override {
     put_row(o);
@@ -245,11 +256,13 @@ void portfolio_entity::tell_risk(const context& where, time_point time, effects&
   out.tell({std::string(risk_kind), where.self.key}, {"portfolio_changed", json_of(change)});
 }
 
-kind_def make_portfolio_kind() {
+kind_def make_portfolio_kind(std::vector<std::string> fill_channels) {
   kind_def kind;
   kind.name = portfolio_kind;
   kind.schema = portfolio::schema;
-  kind.make = [](const entity_id& id) { return std::make_unique<portfolio_entity>(id); };
+  kind.make = [channels = std::move(fill_channels)](const entity_id& id) {
+    return std::make_unique<portfolio_entity>(id, channels);
+  };
   return kind;
 }
 

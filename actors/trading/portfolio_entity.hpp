@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "actors/trading/messages.hpp"
+#include "actors/trading/notices.hpp"
 #include "actors/trading/portfolio.hpp"
 #include "actors/trading/risk_entity.hpp"
 #include "runtime/entity/entity.hpp"
@@ -35,7 +36,9 @@ enum class venue_choice : std::uint8_t {
 /// Whatever changes is told to the risk check in the same unit (`portfolio_changed`).
 class portfolio_entity final : public entity {
  public:
-  explicit portfolio_entity(const entity_id& id) : core_({id.key, {}, 1000}) {}
+  /// `fill_channels`: which channels hear of fills.
+  explicit portfolio_entity(const entity_id& id, std::vector<std::string> fill_channels = {})
+      : core_({id.key, {}, 1000}), fill_channels_(std::move(fill_channels)) {}
 
   void load(std::string_view state, int schema) override;
   std::string save() const override;
@@ -53,6 +56,7 @@ class portfolio_entity final : public entity {
   void tell_risk(const context& where, time_point time, effects& out);
 
   portfolio core_;
+  const std::vector<std::string> fill_channels_;
   venue_choice venue_ = venue_choice::paper;
   std::int64_t changes_ = 0;  // Of all orders: numbers their rows.
   /// Symbols whose venue has been told something since the last question of a session.
@@ -60,7 +64,7 @@ class portfolio_entity final : public entity {
   std::set<std::uint32_t> touched_;  // Symbols whose facts changed in this message.
 };
 
-kind_def make_portfolio_kind();
+kind_def make_portfolio_kind(std::vector<std::string> fill_channels = {});
 
 template <>
 struct names_of<venue_choice> {

@@ -19,6 +19,21 @@ void read_order(field_reader& from, std::string& by, std::string& reason) {
   from.name("by", by).text("reason", reason, presence::optional);
 }
 
+notice denial_notice(const std::string& portfolio, const order_request& request,
+                     const verdict& given) {
+  const std::string why(name_of(given.refused));
+  return {"denial-" + portfolio + '-' + std::to_string(given.number),
+          "risk_denials",
+          "order " + std::to_string(request.number) + " of session " + request.session +
+              " is refused: " + why,
+          {{"portfolio", portfolio},
+           {"session", request.session},
+           {"number", request.number},
+           {"verdict", given.number},
+           {"refused", why},
+           {"detail", given.detail}}};
+}
+
 }  // namespace
 
 void risk_entity::load(std::string_view state, int schema) {
@@ -76,6 +91,7 @@ void risk_entity::submit(const message& what, const context& where, effects& out
                                                            {{"number", request->number},
                                                             {"refused", name_of(given.refused)},
                                                             {"detail", given.detail}}});
+  tell_notice(rules_.risk_denials, denial_notice(where.self.key, *request, given), out);
 }
 
 void risk_entity::follow(const message& what, const context& where, effects& out) {
@@ -134,14 +150,27 @@ void risk_entity::audit(const context& where, std::string_view what, const std::
   add_row(out.rows(risk_change_table),
           {where.self.key, ++changes_, where.now, what, before, after,
            order.value("by", std::string()), order.value("reason", std::string())});
+  if (what != "state") return;
+  const auto& portfolio = where.self.key;
+  tell_notice(rules_.halts,
+              {"state-" + portfolio + '-' + std::to_string(changes_),
+               "halts",
+               "trading of portfolio " + portfolio + " is " + after,
+               {{"portfolio", portfolio},
+                {"before", before},
+                {"state", after},
+                {"by", order.value("by", "")},
+                {"reason", order.value("reason", "")}}},
+              out);
 }
 
-kind_def make_risk_kind(std::function<risk_limits(std::string_view portfolio)> limits) {
+kind_def make_risk_kind(std::function<risk_limits(std::string_view portfolio)> limits,
+                        notice_rules rules) {
   kind_def kind;
   kind.name = risk_kind;
   kind.schema = risk::schema;
-  kind.make = [limits = std::move(limits)](const entity_id& id) {
-    return std::make_unique<risk_entity>(limits(id.key));
+  kind.make = [limits = std::move(limits), rules = std::move(rules)](const entity_id& id) {
+    return std::make_unique<risk_entity>(limits(id.key), rules);
   };
   return kind;
 }

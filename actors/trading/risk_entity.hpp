@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "actors/trading/messages.hpp"
+#include "actors/trading/notices.hpp"
 #include "actors/trading/risk.hpp"
 #include "runtime/entity/entity.hpp"
 
@@ -28,7 +29,9 @@ inline constexpr std::string_view paper_venue_kind = "paper_venue";
 /// active, reducing, halted | | `show` | anyone | the state |
 class risk_entity final : public entity {
  public:
-  explicit risk_entity(risk_limits limits) : risk_(std::move(limits)) {}
+  /// `rules`: which channels hear of denials and halts.
+  explicit risk_entity(risk_limits limits, notice_rules rules = {})
+      : risk_(std::move(limits)), rules_(std::move(rules)) {}
 
   void load(std::string_view state, int schema) override;
   std::string save() const override;
@@ -43,11 +46,13 @@ class risk_entity final : public entity {
              const std::string& after, const nlohmann::json& order, effects& out);
 
   risk risk_;
+  const notice_rules rules_;
   portfolio_facts facts_;
   std::int64_t changes_ = 0;  // Of limits and state.
 };
 
 /// `limits` gives a portfolio's limits when its risk check begins.
-kind_def make_risk_kind(std::function<risk_limits(std::string_view portfolio)> limits);
+kind_def make_risk_kind(std::function<risk_limits(std::string_view portfolio)> limits,
+                        notice_rules rules = {});
 
 }  // namespace troupe::trading

@@ -186,6 +186,12 @@ void session_entity::settle(const message& what, std::string_view event, const c
             {"time", to_micros(where.now)}};
   if (auto id = id_of(what); !id.empty()) told["id"] = std::move(id);
   out.publish(session_events_topic, name_, told.dump());
+  auto id = "session-" + name_ + '-';
+  id.append(event).append(1, '-').append(std::to_string(to_micros(where.now)));
+  tell_notice(environment_->notices.session_phases,
+              {std::move(id), "session_phases", "session " + name_ + " is " + std::string(phase),
+               std::move(told)},
+              out);
 }
 
 void session_entity::refuse(const message& what, std::string_view error, const std::string& detail,
@@ -217,8 +223,16 @@ void session_entity::hear_denial(const json& body, effects& out) {
 }
 
 void session_entity::hear_change(const json& body, effects& out) {
-  if (const auto told = heard<order_change>(body, out))
-    core_->order_changed(told->order, told->status);
+  const auto told = heard<order_change>(body, out);
+  if (!told) return;
+  core_->order_changed(told->order, told->status);
+  if (told->status != order_status::rejected) return;
+  tell_notice(environment_->notices.session_failures,
+              {"rejected-" + told->order,
+               "session_failures",
+               "session " + name_ + ": the venue rejected order " + told->order,
+               {{"session", name_}, {"order", told->order}, {"reason", told->reason}}},
+              out);
 }
 
 void session_entity::hear_fill(const json& body, effects& out) {
@@ -255,15 +269,7 @@ void session_entity::absorb_feed(const feed_span& what, std::size_t& done, const
   ensure(core_ && core_->index_of(what.of.key), "a session is fed what it follows");
   const auto symbol = core_->index_of(what.of.key).value_or(0);
   from_now_[symbol] = false;
-  if (what.missing > 0)
-    out.publish(session_events_topic, name_,
-                json{{"session", name_},
-                     {"event", "records_missing"},
-                     {"phase", name_of(core_->phase())},
-                     {"symbol", what.of.key},
-                     {"count", what.missing},
-                     {"time", to_micros(where.now)}}
-                    .dump());
+  if (what.missing > 0) tell_missing(what, where, out);
   const auto* batch = dynamic_cast<const market::market_batch*>(what.events);
   ensure(batch != nullptr || what.events == nullptr, "symbols are fed by market batches");
   static const market::ohlcv no_detail;
@@ -276,6 +282,19 @@ void session_entity::absorb_feed(const feed_span& what, std::size_t& done, const
     carry_out(wishes, out);
   }
   core_->set_cursor(symbol, what.next.value() - 1);
+}
+
+/// The log lost records before the session could read them.
+void session_entity::tell_missing(const feed_span& what, const context& where, effects& out) const {
+  json told{
+      {"session", name_},      {"event", "records_missing"}, {"phase", name_of(core_->phase())},
+      {"symbol", what.of.key}, {"count", what.missing},      {"time", to_micros(where.now)}};
+  out.publish(session_events_topic, name_, told.dump());
+  tell_notice(environment_->notices.session_failures,
+              {"missing-" + name_ + '-' + what.of.key + '-' + std::to_string(what.next.value()),
+               "session_failures", "session " + name_ + " has lost market data of " + what.of.key,
+               std::move(told)},
+              out);
 }
 
 /// Requests first, so that they are judged before any of the cancels has been answered, whichever

@@ -48,6 +48,7 @@ class session_entity final : public entity {
   void hear_fill(const nlohmann::json& body, effects& out);
   void hear_effects(const nlohmann::json& body, effects& out);
 
+  void tell_missing(const feed_span& what, const context& where, effects& out) const;
   void carry_out(const session_effects& wishes, effects& out) const;
   void ask_no_more(effects& out);
   void await_effects(std::size_t symbol, std::int64_t offset, effects& out);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "actors/trading/notices.hpp"
 #include "actors/trading/paper_book.hpp"
 #include "actors/trading/portfolio_entity.hpp"
 
@@ -17,6 +18,7 @@ struct trading_options {
   /// Limits and instruments as operators write them (risk_limits.hpp), without faults.
   nlohmann::json limits{{"default", {{"symbols", {{"*", nlohmann::json::object()}}}}}};
   paper_options paper;
+  notice_rules notices;
 
   fixed cash_of(std::string_view portfolio) const {
     const auto own = portfolio_cash.find(portfolio);

@@ -164,6 +164,15 @@ void write(level l, std::string_view component, std::string_view event, fields f
   logger->log(spdlog::level::info, spdlog::string_view_t(line));
 }
 
+void write_always(level l, std::string_view component, std::string_view event, fields f) {
+  state& s = the_state();
+  if (l >= level::off || !s.levels.wants(l, component)) return;
+  std::unique_lock hold(s.mutex);
+  const auto logger = s.logger;
+  hold.unlock();
+  logger->log(spdlog::level::info, spdlog::string_view_t(make_line(l, component, event, f)));
+}
+
 void set_level(level l) {
   the_state().levels.set_default(l);
 }

@@ -35,6 +35,9 @@ using fields = std::initializer_list<field>;
 /// Thread-safe.
 void write(level l, std::string_view component, std::string_view event, fields f = {});
 
+/// The same without that limit: for what is bounded elsewhere and must not be left out.
+void write_always(level l, std::string_view component, std::string_view event, fields f = {});
+
 inline void debug(std::string_view c, std::string_view e, fields f = {}) {
   write(level::debug, c, e, f);
 }

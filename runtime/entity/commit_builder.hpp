@@ -22,7 +22,8 @@ struct open_batch {
   std::map<store::timer_key, std::optional<store::timer_row>>
       timers;  // Last wish wins; nothing: clear.
   std::vector<store::answer_row> answers;
-  std::vector<held_answer> replies;  // Let go when the commit is durable.
+  std::vector<held_answer> replies;                          // Let go when the commit is durable.
+  std::vector<std::pair<entity_id, effects::called>> calls;  // Made when the commit is durable.
   std::map<shard_id, sequence> channels;
   std::vector<row_block> blocks;
   std::vector<store::quarantine_row> quarantined;
@@ -34,7 +35,7 @@ struct open_batch {
   bool urgent() const {
     return !touched.empty() || !records.empty() || !cross_shard.empty() || !timers.empty() ||
            !answers.empty() || !replies.empty() || !channels.empty() || !blocks.empty() ||
-           !quarantined.empty() || !shows.empty() || advanced;
+           !quarantined.empty() || !calls.empty() || !shows.empty() || advanced;
   }
 };
 

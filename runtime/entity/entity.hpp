@@ -78,12 +78,23 @@ class effects {
     std::optional<time_point> due;  // Nothing: cancel.
     message what;
   };
+  struct called {
+    std::string service;
+    std::string id;
+    nlohmann::json request;
+  };
 
   /// Sends to another entity: inside the shard at once, elsewhere exactly once after the commit.
   void tell(entity_id to, message what) { tells.push_back({std::move(to), std::move(what)}); }
   /// Appends a record to an egress topic of the catalog.
   void publish(std::string_view topic, std::string key, std::string payload) {
     records.push_back({std::string(topic), std::move(key), std::move(payload)});
+  }
+  /// Asks a service outside of the cluster (service_port), after the commit. Its answer comes as
+  /// the message `call_answered` `{service, id, answer}`. Call or answer get lost with the shard:
+  /// who must know sets a timer that calls again.
+  void call(std::string_view service, std::string id, nlohmann::json request) {
+    calls.push_back({std::string(service), std::move(id), std::move(request)});
   }
   /// Answers the request that caused this unit; the first answer of a unit counts.
   void reply(nlohmann::json what) { answer = std::move(what); }
@@ -103,7 +114,7 @@ class effects {
   /// Something that must not wait: it leaves the entity.
   bool leaves_entity() const {
     return !tells.empty() || !records.empty() || !timers.empty() || !blocks.empty() ||
-           answer.has_value();
+           !calls.empty() || answer.has_value();
   }
   /// Records wait to go out; rows alone can wait for the next checkpoint.
   bool has_output() const { return !records.empty(); }
@@ -112,6 +123,7 @@ class effects {
   std::vector<published> records;
   std::vector<timer_change> timers;
   std::vector<row_block> blocks;
+  std::vector<called> calls;
   std::optional<nlohmann::json> answer;
   bool read_only = false;
   bool ask_follows = false;

@@ -104,6 +104,7 @@ caf::behavior member_actor::make_behavior() {
         });
       },
       [this](const lead_answered& m) {
+        if (m.led.what == store::cluster_store::led::outcome::done) tell_deaths(*m.what);
         if (m.led.what == store::cluster_store::led::outcome::done && !m.what->empty())
           log::info("cluster", "decided",
                     {{"version", m.led.version},
@@ -234,6 +235,7 @@ void member_actor::on_member(const std::string& text) {
   const auto life = it->first;
   try {
     const auto what = from_json(json::parse(text));
+    if (what.kind == cluster::member_message::what::decided) tell_deaths(what.decision);
     drive([&](auto& core, auto t) { core.on_message(life, what, t); });
   } catch (const json::exception& e) {
     log::warn("cluster", "member_message_refused", {{"from", life}, {"reason", e.what()}});
@@ -272,6 +274,14 @@ void member_actor::lead(store::cluster_decision what) {
                 life = life(), ttl = environment_.options.leader_ttl] {
     caf::anon_send(self, lead_answered{store->lead(life, ttl, *kept), kept});
   });
+}
+
+/// Before the core takes the decision in: it still knows who that was.
+void member_actor::tell_deaths(const store::cluster_decision& decided) const {
+  if (!environment_.died) return;
+  for (const auto& node : core_.view().nodes)
+    if (std::ranges::find(decided.dead, node.life) != decided.dead.end())
+      environment_.died(node.life, node.id);
 }
 
 void member_actor::dial(const store::cluster_view::node& peer) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <caf/all.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -23,6 +24,8 @@ struct member_environment {
   shard_router* router = nullptr;
   const clock_source* clock = nullptr;
   caf::actor admin;  // Answers requests that another node passes on.
+  /// A node was declared dead, here or by another; may come more than once. Null: nobody asks.
+  std::function<void(incarnation life, const std::string& id)> died;
 };
 
 /// What a node knows of its peers, for status. Thread-safe.
@@ -77,6 +80,7 @@ class member_actor final : public caf::event_based_actor, private cluster::membe
   std::string hello() const;
   void on_member(const std::string& text);
   caf::result<std::string> on_order(const nlohmann::json& what);
+  void tell_deaths(const store::cluster_decision& decided) const;
   void on_live(shard_id shard);
   void tell_source_live(shard_id shard);
   void relocate();

@@ -211,6 +211,8 @@ void shard_machine::release_answers(open_batch& batch) {
       world_.answer(reply.to, {{"error", "lease_lost"},
                                {"detail", "this node may no longer speak for the shard"}});
   }
+  for (auto& [from, call] : batch.calls)
+    if (world_.lease_valid()) world_.call(from, std::move(call));
   for (const auto& [slot, from] : batch.shows) {
     auto& e = residents_[slot];
     if (e.state != residents::entry::status::ready || e.stored || e.changed || e.busy > 0) continue;

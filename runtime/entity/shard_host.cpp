@@ -1,5 +1,6 @@
 #include "runtime/entity/shard_host.hpp"
 
+#include "runtime/base/ensure.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/entity/entity_actor.hpp"
 #include "runtime/entity/feed_wire.hpp"
@@ -241,6 +242,14 @@ request_ref shard_host::remember_client() {
   const request_ref from(++requests_);
   clients_.emplace(from.value(), make_response_promise());
   return from;
+}
+
+void shard_host::call(const entity_id& from, effects::called what) {
+  ensure(environment_.services != nullptr, "who calls a service has one");
+  auto callback = later([from, what](shard_machine& s, nlohmann::json answer) {
+    s.on_call_answered(from, what, std::move(answer));
+  });
+  environment_.services->call(what, std::move(callback));
 }
 
 void shard_host::answer(request_ref to, nlohmann::json what) {

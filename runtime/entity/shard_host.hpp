@@ -5,6 +5,7 @@
 
 #include "runtime/entity/actor_messages.hpp"
 #include "runtime/entity/feed_decoder.hpp"
+#include "runtime/entity/service_port.hpp"
 #include "runtime/entity/shard_router.hpp"
 #include "runtime/entity/status_board.hpp"
 
@@ -17,6 +18,7 @@ struct host_environment {
   ingress_port* ingress = nullptr;
   egress_port* egress = nullptr;
   history_port* history = nullptr;
+  service_port* services = nullptr;  // Null: no kind calls any.
   const clock_source* clock = nullptr;
   incarnation self;
   std::function<bool()> lease_valid;
@@ -59,6 +61,7 @@ class shard_host final : public caf::event_based_actor, private shard_world {
   void feed(slot_id slot, const feed_follower::delivery& what) override;
   void save(slot_id slot, std::uint64_t ticket) override;
   void retire(slot_id slot) override;
+  void call(const entity_id& from, effects::called what) override;
   void answer(request_ref to, nlohmann::json what) override;
   void wake_at(time_point when) override;
   void live(epoch era) override;

@@ -96,6 +96,8 @@ class shard_machine {
   void on_show(entity_id of, request_ref from);
   void on_answer_found(const std::string& request,
                        std::optional<std::optional<std::string>> answer);
+  /// A service's answer to a call of this entity; whatever is unexpected is the entity's to judge.
+  void on_call_answered(entity_id to, const effects::called& asked, nlohmann::json answer);
   void on_channel(shard_id source, sequence seq, entity_id to, message what);
   void on_channel_acknowledged(const std::string& target, sequence up_to);
 

@@ -81,6 +81,19 @@ void shard_machine::on_show(entity_id of, request_ref from) {
   maybe_commit();
 }
 
+void shard_machine::on_call_answered(entity_id to, const effects::called& asked,
+                                     nlohmann::json answer) {
+  if (phase_ != phase::live || draining_) return;
+  unit u;
+  u.input = {"call:" + asked.service, 0, to_string(to) + '/' + asked.id};
+  u.to = std::move(to);
+  u.what = {"call_answered",
+            {{"service", asked.service}, {"id", asked.id}, {"answer", std::move(answer)}}};
+  enqueue(std::move(u));
+  run_units();
+  maybe_commit();
+}
+
 void shard_machine::on_channel(shard_id source, sequence seq, entity_id to, message what) {
   if (phase_ != phase::live) return;
   auto& last = channels_[source];
@@ -248,6 +261,7 @@ void shard_machine::merge(slot_id slot, effects done) {
       open_.timers[key] = std::nullopt;
     }
   }
+  for (auto& call : done.calls) open_.calls.emplace_back(self, std::move(call));
   add_blocks(open_.blocks, std::move(done.blocks));
   if (done.answer && !running_->answer) running_->answer = std::move(done.answer);
 }

@@ -16,7 +16,8 @@ using request_ref = strong_id<struct request_ref_tag, std::uint64_t>;
 
 /// Names one logged input: what a quarantine entry is keyed by.
 struct input_ref {
-  std::string source;      // Topic, `timer`, `shard:N`, `request` or `feed:kind/key`.
+  /// Topic, `timer`, `shard:N`, `request`, `call:SERVICE` or `feed:kind/key`.
+  std::string source;
   std::int64_t place = 0;  // Offset, due time in µs, or sequence.
   std::string key;         // Timer (`kind/key/name`), request id, follower; empty for logs.
 
@@ -87,6 +88,7 @@ class shard_world : public feed_port {
   virtual void save(slot_id slot, std::uint64_t ticket) = 0;                 // on_saved
   virtual void retire(slot_id slot) = 0;
 
+  virtual void call(const entity_id& from, effects::called what) = 0;  // on_call_answered
   virtual void answer(request_ref to, nlohmann::json what) = 0;
   /// Calls on_wake at about this time; an earlier wish replaces a later one.
   virtual void wake_at(time_point when) = 0;

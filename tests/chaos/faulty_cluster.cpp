@@ -96,7 +96,7 @@ void faulty_cluster::transfer(int count) {
   for (int i = 0; i < count; ++i)
     send(account(payments_()), "transfer",
          {{"amount", 1 + payments_() % 50}, {"to", account(payments_())}});
-  if (!producer_->flush(60s)) throw std::runtime_error("the test's own commands were not taken");
+  if (!producer_->flush(180s)) throw std::runtime_error("the test's own commands were not taken");
 }
 
 std::string faulty_cluster::row_of(int node, const std::string& column) const {

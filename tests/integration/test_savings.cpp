@@ -74,6 +74,7 @@ class savings_bank {
   json ask_once(const json& request) {
     app::settings s;
     s.cluster.name = "test";
+    s.node.id = "node-1";
     s.node.admin.port = static_cast<std::uint16_t>(folder_.admin_port());
     return app::client(s).ask(request);
   }

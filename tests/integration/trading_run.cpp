@@ -35,9 +35,11 @@ void write_file(const std::string& path, const std::string& text) {
   std::ofstream(path) << text;
 }
 
-trading_run::trading_run(int nodes, const json& limits, const std::string& options)
+trading_run::trading_run(int nodes, const json& limits, const std::string& options,
+                         const std::string& groups)
     : folder_(R"("trading": {"limits_file": "limits.json")" +
-                  (options.empty() ? "" : ", " + options) + "}",
+                  (options.empty() ? "" : ", " + options) + "}" +
+                  (groups.empty() ? "" : ", " + groups),
               8, nodes) {
   write_file(path("limits.json"), limits.dump());
   for (int n = 1; n <= nodes; ++n)

@@ -13,8 +13,9 @@ namespace troupe::test {
 class trading_run {
  public:
   /// `limits`: as in config/risk_limits.json. `options`: members of the config group `trading`,
-  /// without braces, besides the limits.
-  explicit trading_run(int nodes, const nlohmann::json& limits, const std::string& options = "");
+  /// without braces, besides the limits. `groups`: further groups, likewise.
+  explicit trading_run(int nodes, const nlohmann::json& limits, const std::string& options = "",
+                       const std::string& groups = "");
 
   const cluster_folder& folder() const { return folder_; }
   node_process& node(int n = 1) { return nodes_.at(static_cast<std::size_t>(n - 1)); }

@@ -60,6 +60,7 @@ class simulated_shard final : private shard_world,
   void handle(slot_id slot, message what) override;
   void save(slot_id slot, std::uint64_t ticket) override;
   void retire(slot_id slot) override { entities_[slot.value()] = {}; }
+  void call(const entity_id&, effects::called) override {}
   void answer(request_ref to, nlohmann::json what) override;
   void wake_at(time_point when) override;
   void live(epoch era) override;

@@ -24,9 +24,9 @@ risk_limits generous() {
 /// One shard: delivers what the entities tell each other at once, and keeps what goes elsewhere.
 class shard {
  public:
-  shard() {
-    kinds["risk"] = make_risk_kind([](std::string_view) { return generous(); });
-    kinds["portfolio"] = make_portfolio_kind();
+  explicit shard(const notice_rules& notices = {}) {
+    kinds["risk"] = make_risk_kind([](std::string_view) { return generous(); }, notices);
+    kinds["portfolio"] = make_portfolio_kind(notices.fills);
   }
 
   /// The answer to a message.
@@ -134,6 +134,46 @@ TEST_CASE("an order goes from the session through risk check and portfolio to th
   CHECK(risk["facts"]["symbols"]["SPY"]["position"] == "10");
   CHECK_FALSE(risk["facts"].contains("reserved"));
   CHECK(s.records.empty());
+}
+
+TEST_CASE("channels hear of fills, denials and halts, each by its own id") {
+  shard s({{"f"}, {"d"}, {"h", "h2"}, {}, {}, {}});
+  const auto heard = [&s] {
+    std::vector<std::pair<std::string, json>> all;
+    for (const auto& one : s.taken())
+      if (const auto at = one.find(" notify "); at != std::string::npos)
+        all.emplace_back(one.substr(0, at), json::parse(one.substr(at + 8)));
+    return all;
+  };
+  s.send("portfolio", "open_portfolio", {{"cash", "1100"}});
+  s.send("risk", "submit_order", body_of(request(1, side::buy, "10")));
+  CHECK(heard().empty());
+  s.send("portfolio", "order_reports", reports_of(filled("p1-1", 1, side::buy, "10", "100", "1")));
+  auto said = heard();
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].first == "notification/f");
+  CHECK(said[0].second["rule"] == "fills");
+  CHECK(said[0].second["text"] == "buy 10 SPY at 100, order p1-1");
+  CHECK(said[0].second["facts"]["session"] == "s1");
+  const auto id = said[0].second["id"].get<std::string>();
+  CHECK(id == "fill-p1-1-" + said[0].second["facts"]["id"].get<std::string>());
+  s.send("portfolio", "order_reports", reports_of(filled("p1-1", 1, side::buy, "10", "100", "1")));
+  CHECK(heard().empty());
+  s.send("risk", "submit_order", body_of(request(2, side::buy, "15")));
+  said = heard();
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].first == "notification/d");
+  CHECK(said[0].second["id"] == "denial-p1-2");
+  CHECK(said[0].second["facts"]["refused"] == "cash");
+  s.send("risk", "set_state", {{"by", "anna"}, {"reason", "why"}, {"state", "halted"}});
+  s.send("risk", "set_limits", {{"by", "anna"}, {"limits", {{"open_orders_max", 7}}}});
+  said = heard();
+  REQUIRE(said.size() == 2);
+  CHECK(said[0].first == "notification/h");
+  CHECK(said[1].first == "notification/h2");
+  CHECK(said[0].second["id"] == "state-p1-1");
+  CHECK(said[0].second["text"] == "trading of portfolio p1 is halted");
+  CHECK(said[0].second["facts"]["by"] == "anna");
 }
 
 TEST_CASE("two orders in one unit are both judged by what the first one took") {

@@ -29,6 +29,7 @@ class model_world final : public shard_world {
   std::deque<std::function<void()>> history_calls;
   bool feeds_lost = false;  // What comes live gets lost.
   std::map<std::uint64_t, nlohmann::json> replies;
+  std::vector<std::pair<entity_id, effects::called>> calls;
   std::optional<shard_failure> failure;
   /// What the next commits end as, instead of what they deserve: the row may be durable or not.
   enum class fault { none, lost_before, lost_after } next_commit = fault::none;
@@ -67,6 +68,9 @@ class model_world final : public shard_world {
   void read_history(shard_id source, const std::string& kind, position from,
                     std::vector<std::string> keys) override;
   void send_feed(shard_id to, feed_packet what) override;
+  void call(const entity_id& from, effects::called what) override {
+    calls.emplace_back(from, std::move(what));
+  }
   void feed(slot_id slot, const feed_follower::delivery& what) override;
   void handle(slot_id slot, message what) override;
   void save(slot_id slot, std::uint64_t ticket) override;

@@ -1,0 +1,142 @@
+#include <chrono>
+#include <iostream>
+#include <thread>
+
+#include "actors/ops/notification_entity.hpp"
+#include "app/client.hpp"
+#include "app/commands/commands.hpp"
+#include "app/commands/entity_command.hpp"
+#include "runtime/store/status_reader.hpp"
+
+namespace troupe::app {
+
+namespace {
+
+using nlohmann::json;
+
+struct options {
+  std::string file = "config/local/node-1.json";
+  std::string channel;
+  int wait_s = 30;
+  bool as_json = false;
+};
+
+/// Reads the config; the channel must be in it.
+settings settings_with_channel(const options& o) {
+  auto all = load_settings_or_throw(o.file);
+  if (all.notifications.channels.contains(o.channel)) return all;
+  std::string known;
+  for (const auto& [name, one] : all.notifications.channels)
+    known += (known.empty() ? "" : ", ") + name;
+  throw client_error("the config has no channel " + o.channel + " in notifications.channels" +
+                     (known.empty() ? "" : "; it has " + known));
+}
+
+entity_id channel_of(const options& o) {
+  return {std::string(trading::notification_kind), o.channel};
+}
+
+/// Channels of the config, and those that once were and still have a state.
+int list(const options& o) {
+  const auto all = load_settings_or_throw(o.file);
+  store::status_reader reader(all.cluster.postgres.dsn);
+  auto rows = json::parse(reader.read_json("select * from notifications order by channel"));
+  for (const auto& [name, one] : all.notifications.channels) {
+    const auto has_name = [&name = name](const json& row) { return row.at("channel") == name; };
+    if (std::any_of(rows.begin(), rows.end(), has_name)) continue;
+    rows.push_back({{"channel", name},
+                    {"type", trading::name_of(one.type)},
+                    {"delivered", 0},
+                    {"waiting", 0},
+                    {"dead", 0},
+                    {"dead_by", json::object()},
+                    {"repeated", 0},
+                    {"delivered_at", nullptr},
+                    {"last_error", ""}});
+  }
+  if (o.as_json)
+    std::cout << rows.dump() << '\n';
+  else
+    print_table(rows,
+                {"channel", "type", "delivered", "waiting", "dead", "delivered_at", "last_error"});
+  return 0;
+}
+
+void print_channel(const std::string& name, const json& state) {
+  std::cout << "channel " << name << " (" << text_of(state.at("type"))
+            << "): " << state.at("delivered") << " delivered, " << state.at("waiting").size()
+            << " waiting, " << state.at("dead") << " given up\n";
+  for (const auto& one : state.at("waiting"))
+    std::cout << "  waiting: " << text_of(one.at("id")) << ", " << one.at("attempts")
+              << " attempt(s), " << text_of(one.at("error")) << '\n';
+  for (const auto& one : state.at("last_dead"))
+    std::cout << "  given up: " << text_of(one.at("id")) << ", " << text_of(one.at("reason"))
+              << ", " << text_of(one.at("detail")) << '\n';
+}
+
+int show(const options& o) {
+  const auto all = load_settings_or_throw(o.file);
+  const auto answer = give_command(all, {channel_of(o), "show"});
+  if (o.as_json || answer.contains("error"))
+    return print_answer("notification show", answer, o.as_json, "");
+  print_channel(o.channel, answer);
+  return 0;
+}
+
+/// Sends one and waits until it has ended.
+int test(const options& o) {
+  const auto all = settings_with_channel(o);
+  const auto now = std::to_string(to_micros(wall_now()));
+  const json notice{{"id", "test-" + now},
+                    {"rule", ops::test_rule},
+                    {"text", "a test of channel " + o.channel},
+                    {"facts", json::object()}};
+  auto answer = give_command(all, {channel_of(o), "notify", notice});
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(o.wait_s);
+  while (!answer.contains("error")) {
+    answer = give_command(all, {channel_of(o), "fate", {{"id", notice.at("id")}}});
+    if (answer.value("state", "") != "waiting" || std::chrono::steady_clock::now() > until) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  const auto state = answer.value("state", "");
+  answer["id"] = notice.at("id");
+  if (state == "dead")
+    answer["error"] = answer.at("reason");
+  else if (state == "waiting")
+    answer["error"] = "not_delivered_yet";
+  return print_answer("notification test", answer, o.as_json,
+                      text_of(notice.at("id")) + " is " + state);
+}
+
+CLI::App* add(CLI::App& to, int& exit_code, const std::string& name, const char* text, options& o,
+              int (*work)(const options&)) {
+  auto* command = to.add_subcommand(name, text);
+  add_config_option(*command, o.file);
+  command->add_flag("--json", o.as_json, "JSON instead of text");
+  command->callback([&exit_code, name, work, &o] {
+    exit_code = guarded(("notification " + name).c_str(), [&] { return work(o); });
+  });
+  return command;
+}
+
+}  // namespace
+
+void add_notification_command(CLI::App& app, int& exit_code) {
+  static options o;
+  auto* notification =
+      app.add_subcommand("notification", "Channels that tell the outside what happens");
+  notification->require_subcommand(1);
+  add(*notification, exit_code, "list", "All channels, as last committed", o, list);
+  const auto named = [&](const char* name, const char* text, int (*work)(const options&)) {
+    auto* command = add(*notification, exit_code, name, text, o, work);
+    command->add_option("channel", o.channel, "Its name")->required();
+    return command;
+  };
+  named("show", "One channel: what waits, and what was given up and why", show);
+  named("test", "Sends a notification and says how it ended", test)
+      ->add_option("--wait", o.wait_s, "Seconds until it says that it is not delivered yet")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3600));
+}
+
+}  // namespace troupe::app
