@@ -33,6 +33,11 @@ class host_cluster {
     std::ifstream in(folder_.log_file(1));
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   }
+  /// A refusal is logged once the peer has it.
+  void await_in_log(const std::string& part) const {
+    wait_until("the log to say: " + part, std::chrono::seconds(30),
+               [&] { return log().find(part) != std::string::npos; });
+  }
   /// Another config in the folder: `change` is applied to the JSON of `from`.
   template <class Change>
   std::string changed(const std::string& from, const std::string& name, Change change) const {
@@ -108,7 +113,7 @@ TEST_CASE("a node of another cluster is refused by the database and by the links
   const auto turned_away = run_troupe({"status", "--config", operator_of_another});
   CHECK(turned_away.exit_code == 1);
   CHECK(contains(turned_away.output, "refused: this is cluster test"));
-  CHECK(contains(host.log(), "this is cluster test, not other"));
+  host.await_in_log("this is cluster test, not other");
   host.check_undisturbed();
 }
 
@@ -116,6 +121,6 @@ TEST_CASE("an unknown protocol version is refused by name") {
   host_cluster host;
   CHECK(contains(say_hello(host.port(), "troupe/99 test"),
                  "another protocol version: troupe/99, this is troupe/"));
-  CHECK(contains(host.log(), "another protocol version: troupe/99"));
+  host.await_in_log("another protocol version: troupe/99");
   host.check_undisturbed();
 }
