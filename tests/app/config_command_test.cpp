@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "actors/market/indicators/indicator_plan.hpp"
+#include "app/settings.hpp"
 #include "runtime/options/load.hpp"
 #include "tests/runtime/options/config_files.hpp"
 
@@ -58,6 +59,14 @@ TEST_CASE("config check of good files") {
   const auto as_json = run("config check --json " TROUPE_SOURCE_DIR "/config/local/cluster.json");
   CHECK(as_json.exit_code == 0);
   CHECK(nlohmann::json::parse(as_json.out)["violations"].empty());
+}
+
+TEST_CASE("the files that come with Troupe are right, and meet the services that come with it") {
+  const auto all = app::load_settings(TROUPE_SOURCE_DIR "/config/local/node-1.json");
+  REQUIRE(all.has_value());
+  CHECK(all->node.id == "node-1");
+  CHECK(all->cluster.kafka.brokers == "127.0.0.1:19092");
+  CHECK(all->cluster.postgres.dsn == "host=127.0.0.1 port=15432 user=troupe dbname=troupe");
 }
 
 TEST_CASE("config reference prints JSON with comments") {

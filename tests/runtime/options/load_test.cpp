@@ -119,15 +119,5 @@ TEST_CASE("a file is checked as a node's or as the cluster's") {
   CHECK(folder.lines(check_config(node)) == folder.lines(check_config(cluster)));
 }
 
-TEST_CASE("the files that come with Troupe are right") {
-  const auto result = load_config(TROUPE_SOURCE_DIR "/config/local/node-1.json");
-  for (const auto& v : result.violations) MESSAGE(to_string(v));
-  REQUIRE(result.options.has_value());
-  CHECK(result.options->node.id == "node-1");
-  CHECK(result.options->cluster.kafka.brokers == "127.0.0.1:19092");
-  CHECK(result.options->cluster.postgres.dsn ==
-        "host=127.0.0.1 port=15432 user=troupe dbname=troupe");
-}
-
 }  // namespace
 }  // namespace troupe
