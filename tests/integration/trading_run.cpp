@@ -54,6 +54,10 @@ void trading_run::start() {
   bridge::history_reader log(kafka_of(folder_));
   wait_until("the nodes' topics", 60s,
              [&] { return log.range("dead-letter", folder_.shards() - 1, 1s).has_value(); });
+  wait_until("all shards at work", 60s, [&] {
+    const auto status = ask({"status"});
+    return status.contains("shards") && status["shards"].value("live", 0U) == folder_.shards();
+  });
 }
 
 void trading_run::revive() {
