@@ -1,25 +1,13 @@
 // A node that hosts market data and the example kind of docs/entities.md.
-//   mixed_node --config FILE
-#include <iostream>
-
-#include "app/catalog.hpp"
-#include "app/node.hpp"
-#include "runtime/entity/command_decoder.hpp"
+#include "tests/support/own_node.hpp"
 #include "tests/support/savings_account.hpp"
 
 int main(int argc, char** argv) {
   using namespace troupe;
-  if (argc != 3) {
-    std::cerr << "usage: mixed_node --config FILE\n";
-    return 2;
-  }
-  const auto all = app::load_settings(argv[2]);
-  if (!all) return 1;
-  log::set_file(all->node.log.file);
-  log::set_level(log::level::debug);
-  auto things = app::make_catalog(*all);
-  things.kinds.push_back(example::savings_kind());
-  things.ingress.push_back({"savings.commands", "savings", make_command_decoder});
-  things.egress.push_back(std::string(example::balances_topic));
-  app::run_node(*all, things);
+  return test::run_own_node(argc, argv, [](const app::settings& all) {
+    log::set_level(log::level::debug);
+    auto things = app::make_catalog(all);
+    test::add_kind(things, example::savings_kind(), "savings.commands", example::balances_topic);
+    return things;
+  });
 }
