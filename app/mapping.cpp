@@ -89,6 +89,7 @@ supervision_limits supervision_of(const entity_options& o) {
 
 void ensure_topics(const catalog& things, const settings& all) {
   constexpr auto wait = std::chrono::seconds(5);
+  constexpr auto wait_to_create = std::chrono::seconds(30);  // A busy broker is not an absent one.
   const auto& kafka = all.cluster.kafka;
   bridge::topic_admin admin(bridge_kafka_options(all));
   std::vector<std::string> topics(things.egress);
@@ -115,7 +116,7 @@ void ensure_topics(const catalog& things, const settings& all) {
                       {{"retention.ms", std::to_string(kafka.retention.count())}}});
   }
   if (!wrong.empty()) throw std::runtime_error(wrong.substr(0, wrong.size() - 2));
-  const auto report = admin.ensure_topics(wanted, wait);
+  const auto report = admin.ensure_topics(wanted, wait_to_create);
   if (!report.ok()) throw kafka_unavailable(report.problems.front());
 }
 

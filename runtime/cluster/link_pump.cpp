@@ -1,5 +1,6 @@
 #include "runtime/cluster/link_pump.hpp"
 
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -9,10 +10,10 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include "runtime/base/log.hpp"
+#include "runtime/base/thread_group.hpp"
 
 namespace troupe::cluster {
 
@@ -155,6 +156,16 @@ class pump {
   short wait_link_read_ = 0, wait_link_write_ = 0, wait_local_ = 0;
 };
 
+/// Of this process. OpenSSL, which they use, comes first and so is there until they have ended.
+thread_group& pump_threads() {
+  struct after_openssl {
+    after_openssl() { OPENSSL_init_ssl(0, nullptr); }
+    thread_group threads;
+  };
+  static after_openssl all;
+  return all.threads;
+}
+
 }  // namespace
 
 no_broken_pipes::no_broken_pipes() {
@@ -182,12 +193,12 @@ int start_pump(link_socket link, const std::string& peer, frame_rules incoming,
     throw link_error(std::string("no socket is left: ") + std::strerror(errno));
   auto p = std::make_unique<pump>(std::move(link), ends[1], peer, std::move(incoming));
   try {
-    std::thread([p = std::move(p), ended = std::move(ended)]() mutable {
+    pump_threads().start([p = std::move(p), ended = std::move(ended)]() mutable {
       const no_broken_pipes quiet;
       p->run();
       p.reset();
       ended();
-    }).detach();
+    });
   } catch (const std::system_error& e) {
     ::close(ends[0]);
     throw link_error(std::string("no thread is left: ") + e.what());

@@ -233,9 +233,11 @@ link_socket::progress link_socket::write_some(const char* from, std::size_t size
 }
 
 void link_socket::close() {
-  ERR_clear_error();
-  if (tls_ != nullptr && SSL_is_init_finished(tls_) && failure_.empty()) SSL_shutdown(tls_);
-  ERR_clear_error();
+  if (tls_ != nullptr && SSL_is_init_finished(tls_) && failure_.empty()) {
+    ERR_clear_error();
+    SSL_shutdown(tls_);
+    ERR_clear_error();
+  }
   ::shutdown(fd_, SHUT_WR);
 }
 

@@ -67,9 +67,8 @@ link_listener::~link_listener() {
   ::shutdown(socket_, SHUT_RDWR);
   thread_.join();
   ::close(socket_);
-  std::unique_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   for (const int fd : greetings_) ::shutdown(fd, SHUT_RDWR);
-  idle_.wait(lock, [this] { return threads_ == 0; });
 }
 
 void link_listener::accept_all() {
@@ -91,7 +90,7 @@ void link_listener::greet(int fd) {
   // Those that had to go are on their way out; their threads are soon free.
   idle_.wait(lock, [this] { return threads_ < 2 * greetings_max; });
   try {
-    std::thread([this, fd] { greet_on_this_thread(fd); }).detach();
+    greeters_.start([this, fd] { greet_on_this_thread(fd); });
   } catch (const std::system_error& e) {
     ::close(fd);
     return log::error("cluster", "link_refused", {{"reason", e.what()}});
@@ -115,7 +114,7 @@ void link_listener::greet_on_this_thread(int fd) {
   }
   const std::lock_guard lock(mutex_);
   --threads_;
-  idle_.notify_all();
+  idle_.notify_one();
 }
 
 /// Before the socket is closed or handed on: its number may be another's a moment later.

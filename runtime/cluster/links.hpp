@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "runtime/base/thread_group.hpp"
 #include "runtime/cluster/hello.hpp"
 #include "runtime/cluster/link_socket.hpp"
 #include "runtime/security/credentials.hpp"
@@ -84,6 +85,7 @@ class link_listener {
   std::condition_variable idle_;
   std::list<int> greetings_;  // Sockets of those who have not proved who they are; oldest first.
   std::size_t threads_ = 0;
+  thread_group greeters_;
   std::thread thread_;
 };
 

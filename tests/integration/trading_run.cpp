@@ -1,6 +1,7 @@
 #include "tests/integration/trading_run.hpp"
 
 #include <fstream>
+#include <iostream>
 #include <random>
 
 #include "runtime/bridge/history_reader.hpp"
@@ -74,7 +75,11 @@ json trading_run::ask(std::vector<std::string> words, int node) const {
   words.emplace_back("--json");
   const auto result = cli(std::move(words), node);
   auto answer = json::parse(result.output, nullptr, false);
-  if (answer.is_discarded()) return {{"error", "no_json"}, {"detail", result.output}};
+  if (answer.is_discarded()) {
+    std::cerr << "no JSON from `troupe`, exit code " << result.exit_code << ": " << result.output
+              << "\n";
+    return {{"error", "no_json"}};
+  }
   return answer;
 }
 
