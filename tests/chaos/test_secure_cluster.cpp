@@ -87,8 +87,6 @@ TEST_CASE("three nodes over TLS: takeover, operators and strangers") {
           return cluster.sql("select count(*) from shard where owner = 'node-2'") == "0";
         });
 
-        // Again and again: the end of a process must not meet the end of its links.
-        for (int i = 0; i < 200; ++i) CHECK(cluster.status_as(cluster.security()).exit_code == 0);
         const auto seen = cluster.status_as(cluster.security());
         CHECK_MESSAGE(seen.exit_code == 0, seen.output);
         CHECK(json::parse(seen.output).at("nodes").size() == 3);

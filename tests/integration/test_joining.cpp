@@ -124,3 +124,9 @@ TEST_CASE("an unknown protocol version is refused by name") {
   host.await_in_log("another protocol version: troupe/99");
   host.check_undisturbed();
 }
+
+TEST_CASE("an operator's commands end well, however many: no link outlives its process") {
+  const host_cluster host;
+  for (int i = 0; i < 300; ++i)
+    CHECK(run_troupe({"status", "--json", "--config", host.config(1)}).exit_code == 0);
+}
