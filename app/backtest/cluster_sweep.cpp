@@ -144,7 +144,7 @@ void read_runs(const settings& all, const sweep_order& order, cluster_sweep& to)
       to.failed.push_back({std::move(parameters), text_of(row.at("reason"))});
       continue;
     }
-    faults wrong;
+    trading::faults wrong;
     field_reader fields(row, "backtest_runs", wrong);
     run_metrics metrics;
     read(fields, metrics);

@@ -113,7 +113,7 @@ risk_limits limits_of(const options& o, const paper_options& venue) {
   }
   std::ifstream file(o.limits);
   if (!file) throw std::runtime_error(o.limits + ": cannot read");
-  faults wrong;
+  trading::faults wrong;
   const auto document = nlohmann::json::parse(file, nullptr, false);
   if (document.is_discarded()) throw std::runtime_error(o.limits + ": not a JSON document");
   auto limits = parse_risk_limits(document, "backtest", wrong);
@@ -312,8 +312,8 @@ void print(const options& o, const backtest_report& report, const cluster_sweep*
 
 int run(const options& o) {
   check_early(o);
-  const auto cluster = o.config.empty() ? std::optional<settings>() : load_settings(o.config);
-  if (!o.config.empty() && !cluster) return exit_failed;
+  std::optional<app::settings> cluster;
+  if (!o.config.empty()) cluster = load_settings_or_throw(o.config);
   auto market = load_market(o.data);
   auto settings = settings_of(o, market);
   std::optional<cluster_sweep> sweep;
