@@ -263,7 +263,7 @@ TEST_CASE("what cannot be a sweep is refused by name and leaves nothing behind")
 TEST_CASE("whatever gets lost, doubled or late: each run ends once, never too many are out") {
   for (unsigned seed = 1; seed <= 200; ++seed) {
     std::mt19937 random(seed);
-    const std::uint32_t window = 1 + random() % 9;
+    const auto window = static_cast<std::uint32_t>(1 + random() % 9);
     world w(window);
     w.submit(sixteen);
     std::vector<effects::called> late;
