@@ -22,24 +22,21 @@ bool allowed(const sweep_order& order, std::int64_t number) {
       .empty();
 }
 
-/// How many combinations the strategy allows; the first of them becomes the order's own parameters.
+/// How many combinations the strategy allows.
 std::int64_t count_allowed(const sweep_order& order) {
   std::int64_t runs = 0;
   for (std::int64_t i = 0; i < count_combinations(order.axes); ++i) runs += allowed(order, i);
   return runs;
 }
 
-/// What is wrong with an order that has the right form; empty: nothing.
+/// What is wrong with an order that has the right form; empty: nothing. Judged by its first allowed
+/// combination; when there is none, by the first of all.
 std::string objection_to(const sweep_order& order, std::int64_t runs) {
-  auto one = order.settings;
-  for (std::int64_t i = 0; runs > 0; ++i)
-    if (allowed(order, i)) {
-      one.session.parameters = order.parameters(i);
-      break;
-    }
-  const auto answer = check(one.session);
-  if (answer.refusal != session_refusal::none) return answer.detail;
-  return runs > 0 ? "" : "no combination is allowed by the strategy";
+  std::int64_t first = 0;
+  while (runs > 0 && !allowed(order, first)) ++first;
+  auto one = order.settings.session;
+  one.parameters = order.parameters(first);
+  return check(one).detail;
 }
 
 void read_numbers(field_reader& from, std::string_view name, std::vector<std::int64_t>& to) {

@@ -65,6 +65,15 @@ void upload(const settings& all, const std::string& name, const std::string& rec
             << " MiB uploaded as " << name.substr(0, 16) << "\n";
 }
 
+/// What the sweep's entity would refuse, before anything is uploaded.
+void check_axes(const sweep_order& order) {
+  if (count_combinations(order.axes) > backtest_sweep::runs_max)
+    throw client_error("--sweep: more than " + feed::grouped(backtest_sweep::runs_max) +
+                       " combinations in one sweep over a cluster");
+  std::size_t left_out = 0;
+  combinations(order.settings.session, order.axes, left_out);
+}
+
 /// Asks a sweep how far it is, whatever happens to the node meanwhile.
 class watcher {
  public:
@@ -176,6 +185,7 @@ cluster_sweep run_on_cluster(const settings& all, const sweep_order& order,
   const auto begin = clock_type::now();
   cluster_sweep sweep;
   sweep.id = id_of(order);
+  check_axes(order);
   try {
     client(all).ask({{"verb", "health"}});  // Before anything is uploaded.
   } catch (const client_error& e) {

@@ -36,28 +36,6 @@ const metric* find_metric(std::string_view name) {
   return found == std::end(metrics) ? nullptr : found;
 }
 
-/// The combinations that the strategy allows, the last axis turning fastest.
-std::vector<given_parameters> combinations(const session_settings& of,
-                                           const std::vector<sweep_axis>& axes,
-                                           std::size_t& left_out) {
-  const auto count = count_combinations(axes);
-  if (count > combinations_max)
-    throw std::runtime_error("--sweep: more than 1,000,000 combinations");
-  const auto& strategy = *find_strategy(of.strategy);
-  std::vector<given_parameters> all;
-  std::string why;
-  for (std::int64_t i = 0; i < count; ++i) {
-    auto one = combination(of.parameters, axes, i);
-    const auto wrong = parameter_violations(strategy, one);
-    if (wrong.empty())
-      all.push_back(std::move(one));
-    else if (++left_out == 1)
-      why = wrong.front();
-  }
-  if (all.empty()) throw std::runtime_error("--sweep: no combination is allowed: " + why);
-  return all;
-}
-
 /// Threads that take one run after the other.
 class sweeper {
  public:
@@ -107,6 +85,27 @@ class sweeper {
 };
 
 }  // namespace
+
+std::vector<given_parameters> combinations(const session_settings& of,
+                                           const std::vector<sweep_axis>& axes,
+                                           std::size_t& left_out) {
+  const auto count = count_combinations(axes);
+  if (count > combinations_max)
+    throw std::runtime_error("--sweep: more than 1,000,000 combinations");
+  const auto& strategy = *find_strategy(of.strategy);
+  std::vector<given_parameters> all;
+  std::string why;
+  for (std::int64_t i = 0; i < count; ++i) {
+    auto one = combination(of.parameters, axes, i);
+    const auto wrong = parameter_violations(strategy, one);
+    if (wrong.empty())
+      all.push_back(std::move(one));
+    else if (++left_out == 1)
+      why = wrong.front();
+  }
+  if (all.empty()) throw std::runtime_error("--sweep: no combination is allowed: " + why);
+  return all;
+}
 
 std::string sweep_metrics() {
   std::string names;

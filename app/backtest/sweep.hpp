@@ -33,6 +33,12 @@ bool is_sweep_metric(const std::string& name);
 /// Puts the best first. Requires: runs in the order of their parameters.
 void rank(sweep_result& sweep);
 
+/// The combinations that the strategy allows, the last axis turning fastest. Throws
+/// std::runtime_error when there are none or too many.
+std::vector<trading::given_parameters> combinations(const trading::session_settings& of,
+                                                    const std::vector<sweep_axis>& axes,
+                                                    std::size_t& left_out);
+
 /// Every combination of the axes' values, spread over `threads` threads. `watch` is told the number
 /// of runs that are done, from one thread at a time; false stops the sweep. Throws
 /// std::runtime_error when the strategy allows none of them.

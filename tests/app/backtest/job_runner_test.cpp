@@ -148,7 +148,7 @@ TEST_CASE("what cannot be run has its reason; a database that is away is no reas
     CHECK(answer["outcome"] == "failed");
     return answer.value("reason", "");
   };
-  CHECK(reason(call_of("a", 30)).starts_with("bad_parameter: parameter fast is 30"));
+  CHECK(reason(call_of("a", 30)).starts_with("bad_parameter: sma_cross: parameter fast is 30"));
   CHECK(reason(call_of("a", 5, "other")).starts_with("missing_data: "));
   CHECK(reason({"backtest", "a", {{"data", 5}}}).starts_with("malformed: "));
   auto wrong = call_of("a", 5);

@@ -83,5 +83,6 @@ TEST_CASE("a run is objected to when its parameters or its data do not fit") {
         "wrong_data: where the run wants X the recording has Y");
   CHECK(objection(settings, {}) == "wrong_data: where the run wants X the recording has nothing");
   settings.session.parameters = {{"fast", 30}, {"slow", 3}};
-  CHECK(objection(settings, {&data, 1}).starts_with("bad_parameter: parameter fast is 30"));
+  CHECK(objection(settings, {&data, 1})
+            .starts_with("bad_parameter: sma_cross: parameter fast is 30"));
 }
