@@ -69,7 +69,7 @@ std::string session_commander::choose(const line& of) {
   }
   if (of.phase.empty()) return "create";
   if (of.phase == "created") return "start";
-  if (of.phase == "running") return chance < 45 ? "pause" : chance < 52 ? "stop" : "";
+  if (of.phase == "running") return chance < 65 ? "pause" : chance < 68 ? "stop" : "";
   if (of.phase == "paused") return chance < 95 ? "resume" : "stop";
   return of.phase == "stopped" ? "delete" : "start";
 }

@@ -153,7 +153,10 @@ class trading_cluster final : public cluster_watch {
     feed_->start();
     for (auto& commander : commanders_)
       threads_.emplace_back([this, &commander] {
-        while (!done_) commander.step();
+        while (!done_) {
+          commander.step();
+          let_trade();
+        }
       });
   }
 
@@ -234,7 +237,7 @@ class trading_cluster final : public cluster_watch {
     // Where a limit never refused anything, nothing was shown of it.
     for (const auto* code :
          {"cash", "position_limit", "open_orders", "gross_exposure", "order_rate"})
-      CHECK_MESSAGE(found.refusals.contains(code), code);
+      CHECK_MESSAGE(found.refusals.contains(code), std::string(code));
   }
 
   std::mt19937_64 random;
@@ -245,6 +248,14 @@ class trading_cluster final : public cluster_watch {
   const cluster_folder& folder() const override { return run.folder(); }
   int node_count() const override { return nodes; }
   std::int64_t verdicts() const { return std::stoll(sql("select count(*) from risk_verdict")); }
+  /// Between two commands: some orders, where there are any to come.
+  void let_trade() const {
+    const auto until = std::chrono::steady_clock::now() + 1s;
+    const auto goal = verdicts() + 10;
+    wait_until("a moment", 60s, [&] {
+      return done_ || std::chrono::steady_clock::now() > until || verdicts() >= goal;
+    });
+  }
   void join() {
     done_ = true;
     for (auto& thread : threads_) thread.join();
