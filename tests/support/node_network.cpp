@@ -22,13 +22,29 @@ constexpr int hub = 0;
 constexpr auto folder = "/run/netns/";
 constexpr auto names_begin = "troupe-";
 
-void ip(std::vector<std::string> words) {
-  words.insert(words.begin(), "ip");
+void run(std::vector<std::string> words) {
   const auto result = run_program(words);
   if (result.exit_code == 0) return;
   std::string line;
   for (const auto& word : words) line += word + ' ';
   throw std::runtime_error(line + "failed: " + result.output);
+}
+
+/// `ip` itself would enter a namespace with a file system of its own, which a chroot does not
+/// allow.
+std::vector<std::string> within(const std::string& name, std::vector<std::string> program) {
+  program.insert(program.begin(), {"nsenter", "--net=" + (folder + name)});
+  return program;
+}
+
+void ip(std::vector<std::string> words) {
+  words.insert(words.begin(), "ip");
+  run(std::move(words));
+}
+
+void ip_in(const std::string& name, std::vector<std::string> words) {
+  words.insert(words.begin(), "ip");
+  run(within(name, std::move(words)));
 }
 
 /// The port in `text` behind `mark`.
@@ -69,8 +85,8 @@ bool node_network::possible() {
 node_network::node_network(int nodes) : nodes_(nodes), prefix_(unique_prefix()) {
   remove_leftovers();
   ip({"netns", "add", name(hub)});
-  ip({"-n", name(hub), "link", "add", "hub0", "type", "bridge"});
-  ip({"-n", name(hub), "link", "set", "hub0", "up"});
+  ip_in(name(hub), {"link", "add", "hub0", "type", "bridge"});
+  ip_in(name(hub), {"link", "set", "hub0", "up"});
   for (int n = 1; n <= nodes; ++n) attach(n);
 }
 
@@ -83,14 +99,14 @@ node_network::~node_network() {
 void node_network::attach(int node) {
   const auto here = name(node), port = "node" + std::to_string(node);
   ip({"netns", "add", here});
-  ip({"-n", here, "link", "add", "eth0", "type", "veth", "peer", "name", port, "netns", name(hub)});
-  ip({"-n", name(hub), "link", "set", port, "master", "hub0", "up"});
-  ip({"-n", here, "addr", "add", "127.0.0.1/32", "dev", "lo"});
-  ip({"-n", here, "link", "set", "lo", "up"});
-  ip({"-n", here, "addr", "del", "127.0.0.1/8", "dev", "lo"});
+  ip_in(here, {"link", "add", "eth0", "type", "veth", "peer", "name", port, "netns", name(hub)});
+  ip_in(name(hub), {"link", "set", port, "master", "hub0", "up"});
+  ip_in(here, {"addr", "add", "127.0.0.1/32", "dev", "lo"});
+  ip_in(here, {"link", "set", "lo", "up"});
+  ip_in(here, {"addr", "del", "127.0.0.1/8", "dev", "lo"});
   inside(node, [] { std::ofstream("/proc/sys/net/ipv4/conf/eth0/route_localnet") << "1\n"; });
-  ip({"-n", here, "addr", "add", host(node) + "/24", "dev", "eth0"});
-  ip({"-n", here, "link", "set", "eth0", "up"});
+  ip_in(here, {"addr", "add", host(node) + "/24", "dev", "eth0"});
+  ip_in(here, {"link", "set", "eth0", "up"});
   for (const int server :
        {port_in("TROUPE_TEST_DSN", "port="), port_in("TROUPE_TEST_BROKERS", ":")}) {
     int listener = -1;
@@ -108,9 +124,7 @@ std::string node_network::host(int node) const {
 }
 
 std::vector<std::string> node_network::command(int node, std::vector<std::string> program) const {
-  std::vector<std::string> all{"ip", "netns", "exec", name(node)};
-  all.insert(all.end(), program.begin(), program.end());
-  return all;
+  return within(name(node), std::move(program));
 }
 
 void node_network::inside(int node, const std::function<void()>& step) const {
@@ -131,7 +145,7 @@ void node_network::inside(int node, const std::function<void()>& step) const {
 
 void node_network::cut(int from, int to) {
   if (std::ranges::find(lost_, lost_way{from, to}) != lost_.end()) return;
-  ip({"-n", name(from), "route", "add", "blackhole", host(to) + "/32"});
+  ip_in(name(from), {"route", "add", "blackhole", host(to) + "/32"});
   lost_.push_back({from, to});
 }
 
@@ -152,7 +166,7 @@ void node_network::isolate(int node) {
 
 void node_network::mend() {
   for (const auto& way : lost_)
-    ip({"-n", name(way.from), "route", "del", "blackhole", host(way.to) + "/32"});
+    ip_in(name(way.from), {"route", "del", "blackhole", host(way.to) + "/32"});
   lost_.clear();
 }
 
