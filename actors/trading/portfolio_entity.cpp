@@ -21,6 +21,12 @@ void refuse(const faults& wrong, effects& out) {
   out.reply(refused(wrong));
 }
 
+/// How many ended orders are kept for late reports. All of them are in the state, which every
+/// commit writes. The paper venue says nothing of an order after its end.
+constexpr std::int64_t ended_max_of(venue_choice venue) {
+  return venue == venue_choice::paper ? 20 : 200;
+}
+
 void put_dead_letter(const json& report, std::string_view why, const std::string& detail,
                      const context& where, effects& out) {
   const auto source = std::string(portfolio_kind) + '/' + where.self.key;
@@ -187,16 +193,13 @@ void portfolio_entity::cancel_many(const message& what, const context& where, ef
   faults wrong;
   std::string session;
   decision_point decided;
-  bool opening = false;
   field_reader fields(what.body, "", wrong);
-  fields.name("session", session, presence::optional).flag("opening", opening);
+  fields.name("session", session, presence::optional);
   read_member(fields, "decided", decided, presence::optional);
   fields.finish();
   if (!wrong.empty()) return refuse(wrong, out);
   outlet to(*this, out);
-  const auto asked =
-      opening ? core_.cancel_opening(decided, to) : core_.cancel_all(session, decided, to);
-  out.reply({{"asked", asked}});
+  out.reply({{"asked", core_.cancel_all(session, decided, to)}});
   tell_risk(where, decided.time, out);
 }
 

@@ -422,16 +422,13 @@ bool risk::observe_equity(money equity, time_point time) {
   if (!day_ || day > *day_) {
     day_ = day;
     day_equity_ = equity;
-    day_lost_ = false;
   }
-  const auto& lost = limits_.daily_loss_max;
-  if (!day_lost_ && lost && day_equity_ - equity > to_money(*lost)) day_lost_ = stop_ = true;
   peak_ = std::max(peak_.value_or(equity), equity);
   const auto& most = limits_.drawdown_max_percent;
   if (!most || *peak_ <= 0 || state_ == trading_state::halted) return false;
   if (*peak_ - equity <= percent_of(*peak_, *most)) return false;
   state_ = trading_state::halted;
-  by_drawdown_ = stop_ = true;
+  by_drawdown_ = true;
   return true;
 }
 
@@ -442,7 +439,6 @@ void risk::set_limits(risk_limits limits) {
 
 void risk::set_state(trading_state to) {
   if (to == trading_state::active) peak_.reset();
-  if (to == trading_state::halted && state_ != to) stop_ = true;
   state_ = to;
   by_drawdown_ = false;
 }

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "actors/trading/portfolio_facts.hpp"
@@ -41,10 +40,6 @@ class risk {
   void set_limits(risk_limits limits);
   /// `by_drawdown` stays until an operator sets a state; active also forgets the peak.
   void set_state(trading_state to);
-  /// Whether trading has been halted, or the day's loss has passed its limit, since this was asked
-  /// last: what is open must be canceled then, but for what can only close positions. Not state:
-  /// asked in the unit that brought it about.
-  bool take_stop() { return std::exchange(stop_, false); }
 
   const risk_limits& limits() const { return limits_; }
   trading_state state() const { return state_; }
@@ -88,9 +83,7 @@ class risk {
   std::deque<std::int64_t> approvals_;
   std::optional<std::int64_t> day_;  // UTC, days since 1970.
   money day_equity_ = 0;             // At its first observation.
-  bool day_lost_ = false;            // Its loss has passed the limit.
   std::optional<money> peak_;
-  bool stop_ = false;
 };
 
 template <>

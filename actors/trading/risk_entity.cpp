@@ -83,7 +83,6 @@ void risk_entity::submit(const message& what, const context& where, effects& out
   if (before != risk_.state())
     audit(where, "state", std::string(name_of(before)), "halted",
           {{"by", "risk"}, {"reason", "drawdown"}}, out);
-  stop_if_due(where, request->decided, out);
   add_row(out.rows(verdict_table), where.self.key, *request, given);
   if (given.approved())
     return out.tell({std::string(portfolio_kind), where.self.key},
@@ -107,14 +106,6 @@ void risk_entity::follow(const message& what, const context& where, effects& out
   if (risk_.observe(facts_, change->time))
     audit(where, "state", std::string(name_of(before)), "halted",
           {{"by", "risk"}, {"reason", "drawdown"}}, out);
-  stop_if_due(where, {-1, change->time, {}, {}, {}}, out);
-}
-
-void risk_entity::stop_if_due(const context& where, const decision_point& decided, effects& out) {
-  if (!risk_.take_stop()) return;
-  json wish{{"opening", true}};
-  if (auto when = json_of(decided); !when.empty()) wish["decided"] = std::move(when);
-  out.tell({std::string(portfolio_kind), where.self.key}, {"cancel_orders", std::move(wish)});
 }
 
 void risk_entity::set_limits(const message& what, const context& where, effects& out) {
@@ -151,7 +142,6 @@ void risk_entity::set_state(const message& what, const context& where, effects& 
   const auto before = name_of(risk_.state());
   risk_.set_state(to);
   audit(where, "state", std::string(before), std::string(name_of(to)), what.body, out);
-  stop_if_due(where, {}, out);
   out.reply({{"state", name_of(to)}});
 }
 

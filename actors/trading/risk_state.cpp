@@ -28,8 +28,7 @@ class risk_loader {
     fields_.choice("trading_state", made_.state_)
         .flag("by_drawdown", made_.by_drawdown_, presence::required)
         .whole("verdicts", made_.verdicts_, 0, INT64_MAX)
-        .amount("day_equity", made_.day_equity_)
-        .flag("day_lost", made_.day_lost_);
+        .amount("day_equity", made_.day_equity_);
     read_sessions();
     read_in_flight();
     read_approvals();
@@ -123,7 +122,6 @@ std::string risk::save() const {
                                 {"price", to_string(r.price)},
                                 {"cash", to_string(r.cash)}});
   if (day_) out["day"] = *day_;
-  if (day_lost_) out["day_lost"] = true;
   if (peak_) out["peak"] = to_string(*peak_);
   return out.dump();
 }

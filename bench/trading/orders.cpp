@@ -37,9 +37,9 @@ constexpr unsigned shards = 2;
 
 struct arguments {
   bool json = false;
-  std::int64_t rate = 50;      // Of all trades together, for the delays.
-  std::int64_t trades = 3000;  // Measured; a third as many go before.
-  int sessions = 100;          // For the throughput; each with a portfolio of its own.
+  std::int64_t rate = 20;      // Of all trades together, for the delays.
+  std::int64_t trades = 1000;  // Measured; a third as many go before.
+  int sessions = 20;           // For the throughput; each with a portfolio of its own.
   std::int64_t orders = 20'000;
 };
 

@@ -32,8 +32,8 @@ step_of_life after(const std::string& phase, const std::string& command) {
 /// Nobody was there to answer, or the one who was could not yet.
 bool unanswered(const json& answer) {
   const auto error = answer.value("error", "");
-  return error == "none" || error == "timeout" || error == "busy" ||
-         error.ends_with("_unavailable");
+  return error == "none" || error == "timeout" || error == "busy" || error == "shard_failed" ||
+         error == "lease_lost" || error.ends_with("_unavailable");
 }
 
 }  // namespace

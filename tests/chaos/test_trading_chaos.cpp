@@ -24,6 +24,7 @@ namespace {
 
 using words = std::vector<std::string>;
 
+constexpr auto ticks_variable = "TROUPE_TEST_TICKS";
 constexpr int nodes = 3;
 constexpr std::int64_t one = 100'000'000;
 
@@ -65,7 +66,7 @@ tape made(const trading_run& run, unsigned seed) {
 }
 
 tape tape_of(const trading_run& run, std::uint64_t seed) {
-  const char* folder = std::getenv("TROUPE_TEST_TICKS");
+  const char* folder = std::getenv(ticks_variable);
   return folder == nullptr ? made(run, static_cast<unsigned>(seed)) : recorded(folder);
 }
 
@@ -234,7 +235,10 @@ class trading_cluster final : public cluster_watch {
             " approved, ", found.orders, " orders, ", found.fills, " fills; refused:", refusals);
     CHECK(found.approved == found.orders);
     CHECK(found.fills > 20);
-    // Where a limit never refused anything, nothing was shown of it.
+    // Where a limit never refused anything, nothing was shown of it. Recorded ticks may not come
+    // near some of them.
+    CHECK(found.refusals.size() >= 3);
+    if (std::getenv(ticks_variable) != nullptr) return;
     for (const auto* code :
          {"cash", "position_limit", "open_orders", "gross_exposure", "order_rate"})
       CHECK_MESSAGE(found.refusals.contains(code), std::string(code));

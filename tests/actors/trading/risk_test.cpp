@@ -401,36 +401,6 @@ TEST_CASE("a lost day ends at midnight UTC") {
   CHECK(r.decide(s.order, s.facts).approved());
 }
 
-TEST_CASE("a halt and a lost day stop what is open, once each") {
-  scene s;
-  s.limits.drawdown_max_percent = dec("10");
-  s.limits.daily_loss_max = dec("100");
-  risk r(s.limits);
-  const auto at = [&](int days, const char* cash) {
-    s.facts.cash = to_money(dec(cash));
-    r.observe(s.facts, from_micros(begin_micros) + std::chrono::hours(24) * days);
-    const bool stopped = r.take_stop();
-    CHECK_FALSE(r.take_stop());
-    return stopped;
-  };
-  CHECK_FALSE(at(0, "100000"));
-  CHECK_FALSE(at(0, "99900"));
-  CHECK(at(0, "99899"));
-  r = risk::load(r.save());
-  CHECK_FALSE(at(0, "99000"));
-  CHECK_FALSE(at(1, "99000"));
-  CHECK(at(1, "98000"));
-  CHECK_FALSE(at(2, "98000"));
-  CHECK(at(2, "80000"));  // The drawdown limit, too.
-  CHECK_FALSE(at(2, "79000"));
-  r.set_state(trading_state::reducing);
-  CHECK_FALSE(r.take_stop());
-  r.set_state(trading_state::halted);
-  r.set_state(trading_state::halted);
-  CHECK(r.take_stop());
-  CHECK_FALSE(r.take_stop());
-}
-
 TEST_CASE("the order rate counts approved orders of the last window of the decisions' time") {
   scene s;
   s.limits.orders_max = 2;
