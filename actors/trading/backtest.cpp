@@ -70,14 +70,28 @@ void backtest::take(std::size_t symbol, const market_event& e, const ohlcv& deta
   mark(symbol, e);
 }
 
-/// What the venue says goes to the portfolio, whose answers may make the venue say more.
+/// What the venue says of one event goes to the portfolio, whose answers may make the venue say
+/// more. The risk check looks at what all of it has come to, as live.
 void backtest::settle_reports() {
-  for (std::size_t i = 0; i < reports_.size(); ++i) {
-    const auto report = std::move(reports_[i]);
-    portfolio_.take(report, *this);
-    if (report.what == report_kind::filled) risk_.observe(portfolio_.facts(), report.time);
+  while (!reports_.empty()) {
+    std::swap(reports_, settling_);
+    auto newest = time_point::min();
+    for (const auto& report : settling_) {
+      portfolio_.take(report, *this);
+      newest = std::max(newest, report.time);
+    }
+    settling_.clear();
+    observe(newest);
   }
-  reports_.clear();
+}
+
+void backtest::observe(time_point time) {
+  risk_.observe(portfolio_.facts(), time);
+  stop_if_due({-1, time, {}, {}, {}});
+}
+
+void backtest::stop_if_due(const decision_point& decided) {
+  if (risk_.take_stop()) portfolio_.cancel_opening(decided, *this);
 }
 
 void backtest::carry_out(std::size_t symbol) {
@@ -85,6 +99,7 @@ void backtest::carry_out(std::size_t symbol) {
   for (const auto& id : wishes_.cancels)
     if (const auto number = portfolio_.number_of(id)) portfolio_.cancel(*number, decided, *this);
   for (auto& wish : wishes_.requests) ask(std::move(wish));
+  if (!wishes_.cancels.empty()) observe(decided.time);
   wishes_.cancels.clear();
   wishes_.requests.clear();
   settle_reports();
@@ -93,6 +108,7 @@ void backtest::carry_out(std::size_t symbol) {
 void backtest::ask(order_request&& wish) {
   auto& row = result_.orders.emplace_back(order_row{std::move(wish)});
   const auto answer = risk_.decide(row.request, portfolio_.facts());
+  stop_if_due(row.request.decided);
   row.refused = answer.refused;
   row.detail = answer.detail;
   row.quantity = answer.quantity;

@@ -83,6 +83,8 @@ class backtest final : portfolio_listener {
   void order_changed(const order& o) override;
 
   void settle_reports();
+  void observe(time_point time);
+  void stop_if_due(const decision_point& decided);
   void carry_out(std::size_t symbol);
   void ask(order_request&& wish);
   void mark(std::size_t symbol, const market::market_event& e);
@@ -96,7 +98,7 @@ class backtest final : portfolio_listener {
   performance performance_;
   backtest_result result_;
   session_effects wishes_;
-  paper_book::reports reports_;
+  paper_book::reports reports_, settling_;
   std::vector<std::size_t> rows_;  // By the order's number.
   std::vector<wide> values_;       // Of the positions, by symbol, units of 1e-16.
   wide held_ = 0;                  // Their sum.

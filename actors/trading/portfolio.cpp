@@ -378,16 +378,27 @@ portfolio_refusal portfolio::cancel(std::int64_t number, const decision_point& d
   return portfolio_refusal::none;
 }
 
-std::int64_t portfolio::cancel_all(std::string_view session, const decision_point& decided,
-                                   portfolio_listener& out) {
+template <class Which>
+std::int64_t portfolio::cancel_where(Which which, const decision_point& decided,
+                                     portfolio_listener& out) {
   std::int64_t asked = 0;
   for (const auto number : open_) {
     auto& o = orders_.find(number)->second;
-    if (o.cancel_asked || (!session.empty() && o.session != session)) continue;
+    if (o.cancel_asked || !which(o)) continue;
     ask_cancel(o, decided, out);
     ++asked;
   }
   return asked;
+}
+
+std::int64_t portfolio::cancel_all(std::string_view session, const decision_point& decided,
+                                   portfolio_listener& out) {
+  const auto which = [&](const order& o) { return session.empty() || o.session == session; };
+  return cancel_where(which, decided, out);
+}
+
+std::int64_t portfolio::cancel_opening(const decision_point& decided, portfolio_listener& out) {
+  return cancel_where([](const order& o) { return !o.terms.reduce_only; }, decided, out);
 }
 
 money portfolio::equity(std::span<const fixed> prices) const {

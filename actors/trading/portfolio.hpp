@@ -132,6 +132,8 @@ class portfolio {
   /// Cancels every open order, or those of one session. Returns how many it asked for.
   std::int64_t cancel_all(std::string_view session, const decision_point& decided,
                           portfolio_listener& out);
+  /// Cancels every open order but the reduce-only ones, which protect what is held.
+  std::int64_t cancel_opening(const decision_point& decided, portfolio_listener& out);
 
   const portfolio_settings& settings() const { return settings_; }
   const portfolio_facts& facts() const { return facts_; }
@@ -181,6 +183,8 @@ class portfolio {
   void ask_cancel(order& o, const decision_point& decided, portfolio_listener& out);
   void set_status(order& o, order_status to);
   void forget();
+  template <class Which>
+  std::int64_t cancel_where(Which which, const decision_point& decided, portfolio_listener& out);
 
   portfolio_settings settings_;
   portfolio_facts facts_;

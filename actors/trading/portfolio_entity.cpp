@@ -116,11 +116,11 @@ void portfolio_entity::load(std::string_view state, int schema) {
 
 /// The core's members, which the views read, and two of its own.
 std::string portfolio_entity::save() const {
-  auto out = json::parse(core_.save());
-  out["venue"] = name_of(venue_);
-  out["changes"] = changes_;
-  if (!unsettled_.empty()) out["unsettled"] = unsettled_;
-  return out.dump();
+  json beside{{"venue", name_of(venue_)}, {"changes", changes_}};
+  if (!unsettled_.empty()) beside["unsettled"] = unsettled_;
+  auto text = core_.save();
+  text.back() = ',';
+  return text + beside.dump().substr(1);
 }
 
 void portfolio_entity::handle(const message& what, const context& where, effects& out) {
@@ -145,11 +145,12 @@ void portfolio_entity::open(const message& what, const context& where, effects& 
       .choice("venue", venue, presence::optional)
       .finish();
   if (!wrong.empty()) return refuse(wrong, out);
-  const bool same = settings == core_.settings() && venue == venue_;
+  const bool same = settings.cash == core_.settings().cash && venue == venue_;
   if (!same && (core_.facts().placed > 0 || core_.settings().cash != fixed{})) {
     out.unchanged();
     return out.reply({{"error", "already_open"}, {"cash", to_string(core_.settings().cash)}});
   }
+  settings.ended_max = ended_max_of(venue);
   if (!same) core_ = portfolio(settings);
   venue_ = venue;
   tell_risk(where, {}, out);  // No event's time: the day begins with the first decision.
@@ -186,13 +187,16 @@ void portfolio_entity::cancel_many(const message& what, const context& where, ef
   faults wrong;
   std::string session;
   decision_point decided;
+  bool opening = false;
   field_reader fields(what.body, "", wrong);
-  fields.name("session", session, presence::optional);
+  fields.name("session", session, presence::optional).flag("opening", opening);
   read_member(fields, "decided", decided, presence::optional);
   fields.finish();
   if (!wrong.empty()) return refuse(wrong, out);
   outlet to(*this, out);
-  out.reply({{"asked", core_.cancel_all(session, decided, to)}});
+  const auto asked =
+      opening ? core_.cancel_opening(decided, to) : core_.cancel_all(session, decided, to);
+  out.reply({{"asked", asked}});
   tell_risk(where, decided.time, out);
 }
 

@@ -18,6 +18,12 @@ enum class venue_choice : std::uint8_t {
   orders = 1,  // The topic `orders`: an external gateway, which answers on `fills`.
 };
 
+/// How many ended orders a portfolio keeps for late reports. All of them are in its state, which
+/// every commit writes. The paper venue says nothing of an order after its end.
+constexpr std::int64_t ended_max_of(venue_choice venue) {
+  return venue == venue_choice::paper ? 20 : 200;
+}
+
 /// A portfolio.
 ///
 /// | message | from | then |
@@ -38,7 +44,8 @@ class portfolio_entity final : public entity {
  public:
   /// `fill_channels`: which channels hear of fills.
   explicit portfolio_entity(const entity_id& id, std::vector<std::string> fill_channels = {})
-      : core_({id.key, {}, 1000}), fill_channels_(std::move(fill_channels)) {}
+      : core_({id.key, {}, ended_max_of(venue_choice::paper)}),
+        fill_channels_(std::move(fill_channels)) {}
 
   void load(std::string_view state, int schema) override;
   std::string save() const override;

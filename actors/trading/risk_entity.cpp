@@ -37,7 +37,7 @@ notice denial_notice(const std::string& portfolio, const order_request& request,
 }  // namespace
 
 void risk_entity::load(std::string_view state, int schema) {
-  if (schema != risk::schema)
+  if (schema < 1 || schema > risk::schema)
     throw bad_state("risk: schema " + std::to_string(schema) + " is not known");
   const auto from = json::parse(state, nullptr, false);
   faults wrong;
@@ -47,7 +47,7 @@ void risk_entity::load(std::string_view state, int schema) {
   read_member(fields, "facts", facts);
   fields.whole("changes", changes_, 0, INT64_MAX).finish();
   if (!wrong.empty()) throw bad_state("risk: " + to_string(wrong));
-  risk_ = risk::load(core->dump());
+  risk_ = risk::load(core->dump(), schema);
   facts_ = {};
   apply(facts, facts_);
 }
@@ -83,6 +83,7 @@ void risk_entity::submit(const message& what, const context& where, effects& out
   if (before != risk_.state())
     audit(where, "state", std::string(name_of(before)), "halted",
           {{"by", "risk"}, {"reason", "drawdown"}}, out);
+  stop_if_due(where, request->decided, out);
   add_row(out.rows(verdict_table), where.self.key, *request, given);
   if (given.approved())
     return out.tell({std::string(portfolio_kind), where.self.key},
@@ -106,6 +107,14 @@ void risk_entity::follow(const message& what, const context& where, effects& out
   if (risk_.observe(facts_, change->time))
     audit(where, "state", std::string(name_of(before)), "halted",
           {{"by", "risk"}, {"reason", "drawdown"}}, out);
+  stop_if_due(where, {-1, change->time, {}, {}, {}}, out);
+}
+
+void risk_entity::stop_if_due(const context& where, const decision_point& decided, effects& out) {
+  if (!risk_.take_stop()) return;
+  json wish{{"opening", true}};
+  if (auto when = json_of(decided); !when.empty()) wish["decided"] = std::move(when);
+  out.tell({std::string(portfolio_kind), where.self.key}, {"cancel_orders", std::move(wish)});
 }
 
 void risk_entity::set_limits(const message& what, const context& where, effects& out) {
@@ -142,6 +151,7 @@ void risk_entity::set_state(const message& what, const context& where, effects& 
   const auto before = name_of(risk_.state());
   risk_.set_state(to);
   audit(where, "state", std::string(before), std::string(name_of(to)), what.body, out);
+  stop_if_due(where, {}, out);
   out.reply({{"state", name_of(to)}});
 }
 

@@ -42,6 +42,7 @@ class risk_entity final : public entity {
   void follow(const message& what, const context& where, effects& out);
   void set_limits(const message& what, const context& where, effects& out);
   void set_state(const message& what, const context& where, effects& out);
+  void stop_if_due(const context& where, const decision_point& decided, effects& out);
   void audit(const context& where, std::string_view what, const std::string& before,
              const std::string& after, const nlohmann::json& order, effects& out);
 

@@ -165,9 +165,8 @@ void shard_machine::on_wake() {
     hand_out();
   }
   residents_.each([&](slot_id slot, residents::entry& e) {
-    const bool idle = e.state == residents::entry::status::ready && !e.changed && e.busy == 0 &&
-                      now - e.used >= setup_.limits.idle_timeout;
-    if (idle && !open_.touched.contains(slot) && !follower_.follows(slot)) retire(slot);
+    const bool idle = now - e.used >= setup_.limits.idle_timeout;
+    if (idle && at_rest(slot) && !follower_.follows(slot)) retire(slot);
   });
   tend_feeds();
   run_units();
@@ -224,6 +223,12 @@ slot_id shard_machine::resident(const kind_def& kind, const entity_id& id) {
   to_load_.push_back(id);
   ++loading_;
   return slot;
+}
+
+bool shard_machine::at_rest(slot_id slot) {
+  const auto& e = residents_[slot];
+  return e.state == residents::entry::status::ready && !e.changed && e.busy == 0 &&
+         !open_.touched.contains(slot) && !open_.shows.contains(slot);
 }
 
 void shard_machine::retire(slot_id slot) {

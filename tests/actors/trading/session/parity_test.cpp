@@ -69,6 +69,8 @@ std::vector<story> stories() {
       {"quotes, queue", "grid_maker", grid, real, {{"symbols", {{"*", {{"short_max", "1000"}}}}}}},
       {"quotes, slow venue", "grid_maker", grid, slow},
       {"quotes, few orders", "grid_maker", grid, costs(), {{"open_orders_max", 3}}},
+      {"quotes, drawdown", "grid_maker", grid, costs(), {{"drawdown_max_percent", "0.01"}}},
+      {"quotes, slow venue, lost day", "grid_maker", grid, slow, {{"daily_loss_max", "5"}}},
   };
 }
 
