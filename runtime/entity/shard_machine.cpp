@@ -72,6 +72,7 @@ void shard_machine::on_egress_opened(const std::map<std::string, sequence>& out)
          {},
          {}});
   }
+  if (outbox_.undelivered() == 0) undelivered_since_ = {};
   if (phase_ == phase::opening) return go_live();
   hand_out();
   hold_back_if_full();
@@ -120,7 +121,6 @@ void shard_machine::hand_out() {
 void shard_machine::on_delivered(const std::string& topic, sequence seq) {
   if (phase_ != phase::live) return;
   outbox_.delivered(topic_target(topic), seq);
-  undelivered_since_ = outbox_.undelivered() == 0 ? time_point{} : world_.now();
   relieve();
 }
 
@@ -139,6 +139,7 @@ void shard_machine::on_channel_acknowledged(const std::string& target, sequence 
 
 /// Something has left the outbox.
 void shard_machine::relieve() {
+  undelivered_since_ = outbox_.undelivered() == 0 ? time_point{} : world_.now();
   hold_back_if_full();
   run_units();
   maybe_commit();

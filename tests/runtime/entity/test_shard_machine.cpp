@@ -192,9 +192,11 @@ TEST_CASE("a message to another shard goes through its channel, once") {
   REQUIRE(!s.world->to_shards.empty());
   CHECK(s.world->to_shards.front().key == "savings/far away");
   CHECK(s.disk.outbox["shard:1"].size() == 1);
+  CHECK(s.machine().progress().undelivered_since != time_point{});
   s.machine().on_channel_acknowledged("shard:1", sequence(1));
   s.settle();
   CHECK(s.disk.outbox["shard:1"].empty());
+  CHECK(s.machine().progress().undelivered_since == time_point{});
 }
 
 TEST_CASE("a channel applies each message once and acknowledges only what is durable") {
