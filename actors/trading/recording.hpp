@@ -17,7 +17,7 @@ struct bad_recording : std::runtime_error {
 
 /// The events of several symbols as bytes, to be kept and sent: equal data gives equal bytes on
 /// every machine. Column by column, each number as the difference to the one before it, in as few
-/// bytes as that takes: about a fifth of the memory. Of a symbol's rules only the name is in it.
+/// bytes as that takes: about a quarter of the memory. Of a symbol's rules only the name is in it.
 std::string encode_recording(std::span<const symbol_data> data);
 
 /// What encode_recording was given. Throws bad_recording on anything else.

@@ -45,15 +45,29 @@ void throw_refusal(const json& answer) {
                      (answer.contains("detail") ? text_of(answer.at("detail")) : ""));
 }
 
-json command(const settings& all, const entity_id& to, const char* type, json body) {
+/// A node that has answered a moment ago is only busy when it does not: it is asked again.
+json command(const settings& all, const entity_id& to, const char* type, const json& body) {
+  const auto until = clock_type::now() + nobody_answers_max;
   json answer;
-  try {
-    answer = give_command(all, {to, type, std::move(body)});
-  } catch (const client_error& e) {
-    unreachable(all, e.what());
+  while (answer.is_null()) {
+    try {
+      answer = give_command(all, {to, type, body});
+    } catch (const client_error& e) {
+      if (clock_type::now() > until) unreachable(all, e.what());
+      std::this_thread::sleep_for(look_most);
+    }
   }
   throw_refusal(answer);
   return answer;
+}
+
+/// One that does not run is told at once, before anything is uploaded.
+void reach(const settings& all) {
+  try {
+    client(all).ask({{"verb", "health"}});
+  } catch (const client_error& e) {
+    unreachable(all, e.what());
+  }
 }
 
 void upload(const settings& all, const std::string& name, const std::string& recording) {
@@ -186,11 +200,7 @@ cluster_sweep run_on_cluster(const settings& all, const sweep_order& order,
   cluster_sweep sweep;
   sweep.id = id_of(order);
   check_axes(order);
-  try {
-    client(all).ask({{"verb", "health"}});  // Before anything is uploaded.
-  } catch (const client_error& e) {
-    unreachable(all, e.what());
-  }
+  reach(all);
   upload(all, order.data, recording);
   auto state = command(all, entity_of(sweep.id), "submit", json_of(order));
   std::cerr << "sweep " << sweep.id << ": " << feed::grouped(state.at("runs")) << " runs, "
@@ -209,6 +219,7 @@ cluster_sweep run_on_cluster(const settings& all, const sweep_order& order,
 }
 
 std::string stop_on_cluster(const settings& all, const sweep_order& order) {
+  reach(all);
   const auto state = command(all, entity_of(id_of(order)), "stop", json::object());
   return "sweep " + id_of(order) + " is " + text_of(state.at("phase")) + ": " +
          feed::grouped(ended(state)) + " of " + feed::grouped(state.at("runs")) +
