@@ -21,6 +21,12 @@ void refuse(const faults& wrong, effects& out) {
   out.reply(refused(wrong));
 }
 
+/// How many ended orders are kept for late reports. All of them are in the state, which every
+/// commit writes. The paper venue says nothing of an order after its end.
+constexpr std::int64_t ended_max_of(venue_choice venue) {
+  return venue == venue_choice::paper ? 20 : 200;
+}
+
 void put_dead_letter(const json& report, std::string_view why, const std::string& detail,
                      const context& where, effects& out) {
   const auto source = std::string(portfolio_kind) + '/' + where.self.key;
@@ -116,11 +122,11 @@ void portfolio_entity::load(std::string_view state, int schema) {
 
 /// The core's members, which the views read, and two of its own.
 std::string portfolio_entity::save() const {
-  auto out = json::parse(core_.save());
-  out["venue"] = name_of(venue_);
-  out["changes"] = changes_;
-  if (!unsettled_.empty()) out["unsettled"] = unsettled_;
-  return out.dump();
+  json beside{{"venue", name_of(venue_)}, {"changes", changes_}};
+  if (!unsettled_.empty()) beside["unsettled"] = unsettled_;
+  auto text = core_.save();
+  text.back() = ',';
+  return text + beside.dump().substr(1);
 }
 
 void portfolio_entity::handle(const message& what, const context& where, effects& out) {
@@ -145,11 +151,12 @@ void portfolio_entity::open(const message& what, const context& where, effects& 
       .choice("venue", venue, presence::optional)
       .finish();
   if (!wrong.empty()) return refuse(wrong, out);
-  const bool same = settings == core_.settings() && venue == venue_;
+  const bool same = settings.cash == core_.settings().cash && venue == venue_;
   if (!same && (core_.facts().placed > 0 || core_.settings().cash != fixed{})) {
     out.unchanged();
     return out.reply({{"error", "already_open"}, {"cash", to_string(core_.settings().cash)}});
   }
+  settings.ended_max = ended_max_of(venue);
   if (!same) core_ = portfolio(settings);
   venue_ = venue;
   tell_risk(where, {}, out);  // No event's time: the day begins with the first decision.

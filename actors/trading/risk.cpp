@@ -433,7 +433,7 @@ bool risk::observe_equity(money equity, time_point time) {
 }
 
 void risk::set_limits(risk_limits limits) {
-  if (limits.orders_window_ms != limits_.orders_window_ms) window_orders_ = 0;
+  if (!limits.orders_max) approvals_.clear();
   limits_ = std::move(limits);
 }
 
@@ -443,21 +443,25 @@ void risk::set_state(trading_state to) {
   by_drawdown_ = false;
 }
 
+/// A decision on an older event than one before it counts as made at the same time as that.
+std::int64_t risk::rate_time(time_point time) const {
+  return approvals_.empty() ? to_micros(time) : std::max(to_micros(time), approvals_.back());
+}
+
+std::int64_t risk::rate_window() const {
+  return std::chrono::microseconds(limits_.orders_window_ms).count();
+}
+
 bool risk::rate_is_full(time_point time) const {
   if (!limits_.orders_max) return false;
-  const auto length = std::chrono::microseconds(limits_.orders_window_ms).count();
-  const bool new_window = floor_divide(to_micros(time), length) > window_;
-  return (new_window ? 0 : window_orders_) >= *limits_.orders_max;
+  const auto counted = std::ranges::upper_bound(approvals_, rate_time(time) - rate_window());
+  return approvals_.end() - counted >= *limits_.orders_max;
 }
 
 void risk::count_order(time_point time) {
-  const auto length = std::chrono::microseconds(limits_.orders_window_ms).count();
-  const auto window = floor_divide(to_micros(time), length);
-  if (window > window_) {
-    window_ = window;
-    window_orders_ = 0;
-  }
-  ++window_orders_;
+  if (!limits_.orders_max) return;
+  approvals_.push_back(rate_time(time));
+  while (approvals_.front() <= approvals_.back() - rate_window()) approvals_.pop_front();
 }
 
 }  // namespace troupe::trading

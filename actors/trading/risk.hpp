@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -45,10 +46,11 @@ class risk {
   bool halted_by_drawdown() const { return by_drawdown_; }
   std::int64_t verdicts() const { return verdicts_; }
 
-  static constexpr int schema = 1;
+  static constexpr int schema =
+      2;  // Before: orders counted in windows at multiples of their length.
   /// The state as JSON text, limits included, and back; throws bad_state.
   std::string save() const;
-  static risk load(std::string_view state);
+  static risk load(std::string_view state, int schema = risk::schema);
 
  private:
   friend class risk_loader;
@@ -67,6 +69,8 @@ class risk {
   bool observe_equity(money equity, time_point time);
   void count_order(time_point time);
   bool rate_is_full(time_point time) const;
+  std::int64_t rate_time(time_point time) const;
+  std::int64_t rate_window() const;
 
   risk_limits limits_;
   trading_state state_ = trading_state::active;
@@ -74,8 +78,9 @@ class risk {
   std::int64_t verdicts_ = 0;
   std::map<std::string, std::int64_t, std::less<>> sessions_;  // Newest number of each.
   std::vector<reservation> in_flight_;
-  std::int64_t window_ = INT64_MIN;  // Number of the newest rate window, and the orders in it.
-  std::int64_t window_orders_ = 0;
+  /// Where there is an order rate: when the newest orders were approved, as far back as its window
+  /// reaches, ascending. Microseconds of the decisions' time, which does not go back here.
+  std::deque<std::int64_t> approvals_;
   std::optional<std::int64_t> day_;  // UTC, days since 1970.
   money day_equity_ = 0;             // At its first observation.
   std::optional<money> peak_;

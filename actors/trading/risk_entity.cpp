@@ -37,7 +37,7 @@ notice denial_notice(const std::string& portfolio, const order_request& request,
 }  // namespace
 
 void risk_entity::load(std::string_view state, int schema) {
-  if (schema != risk::schema)
+  if (schema < 1 || schema > risk::schema)
     throw bad_state("risk: schema " + std::to_string(schema) + " is not known");
   const auto from = json::parse(state, nullptr, false);
   faults wrong;
@@ -47,7 +47,7 @@ void risk_entity::load(std::string_view state, int schema) {
   read_member(fields, "facts", facts);
   fields.whole("changes", changes_, 0, INT64_MAX).finish();
   if (!wrong.empty()) throw bad_state("risk: " + to_string(wrong));
-  risk_ = risk::load(core->dump());
+  risk_ = risk::load(core->dump(), schema);
   facts_ = {};
   apply(facts, facts_);
 }

@@ -30,8 +30,8 @@ struct risk_limits {
   std::optional<fixed> daily_loss_max;        // Since the first decision of the UTC day.
   std::optional<fixed> drawdown_max_percent;  // Equity below its peak: trading halts by itself.
   std::optional<std::int64_t> open_orders_max;
-  std::optional<std::int64_t> orders_max;            // Approved ones in a window.
-  std::chrono::milliseconds orders_window_ms{1000};  // Windows begin at its multiples.
+  std::optional<std::int64_t> orders_max;            // Approved ones in any span of this length ...
+  std::chrono::milliseconds orders_window_ms{1000};  // ... of the decisions' time.
   bool cash_required = true;                         // Buys need cash.
   fixed market_reserve_percent = fixed::from_raw(5 * fixed::scale);  // Buys at no stated price ...
   fixed fee_reserve_bps;  // ... and all buys reserve this much more cash.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "actors/trading/fields.hpp"
@@ -19,18 +20,18 @@ using nlohmann::json;
 /// Reads what `save` wrote.
 class risk_loader {
  public:
-  explicit risk_loader(const json& from) : fields_(from, "", wrong_), made_({}) {}
+  risk_loader(const json& from, int schema)
+      : schema_(schema), fields_(from, "", wrong_), made_({}) {}
 
   risk load() {
     read_limits();
     fields_.choice("trading_state", made_.state_)
         .flag("by_drawdown", made_.by_drawdown_, presence::required)
         .whole("verdicts", made_.verdicts_, 0, INT64_MAX)
-        .whole("window", made_.window_, INT64_MIN, INT64_MAX)
-        .whole("window_orders", made_.window_orders_, 0, INT64_MAX)
         .amount("day_equity", made_.day_equity_);
     read_sessions();
     read_in_flight();
+    read_approvals();
     read_day();
     fields_.finish();
     if (!wrong_.empty()) damaged(to_string(wrong_));
@@ -70,6 +71,24 @@ class risk_loader {
     }
   }
 
+  /// What schema 1 counted is over within a window's length.
+  void read_approvals() {
+    if (schema_ == 1) {
+      std::int64_t ignored = 0;
+      fields_.whole("window", ignored, INT64_MIN, INT64_MAX)
+          .whole("window_orders", ignored, 0, INT64_MAX);
+      return;
+    }
+    const auto* list = fields_.member("approvals", presence::required);
+    if (list == nullptr) return;
+    if (!list->is_array()) return fields_.refuse("approvals", "must be a list");
+    for (const auto& one : *list) {
+      if (!one.is_number_integer()) return fields_.refuse("approvals", "must be whole numbers");
+      made_.approvals_.push_back(one);
+    }
+    if (!std::ranges::is_sorted(made_.approvals_)) fields_.refuse("approvals", "must ascend");
+  }
+
   void read_day() {
     std::int64_t day = 0;
     if (fields_.object().contains("day")) {
@@ -83,21 +102,17 @@ class risk_loader {
     }
   }
 
+  const int schema_;
   faults wrong_;
   field_reader fields_;
   risk made_;
 };
 
 std::string risk::save() const {
-  json out{{"limits", to_json(limits_)},
-           {"trading_state", name_of(state_)},
-           {"by_drawdown", by_drawdown_},
-           {"verdicts", verdicts_},
-           {"window", window_},
-           {"window_orders", window_orders_},
-           {"day_equity", to_string(day_equity_)},
-           {"sessions", json::object()},
-           {"in_flight", json::array()}};
+  json out{{"limits", to_json(limits_)},  {"trading_state", name_of(state_)},
+           {"by_drawdown", by_drawdown_}, {"verdicts", verdicts_},
+           {"approvals", approvals_},     {"day_equity", to_string(day_equity_)},
+           {"sessions", json::object()},  {"in_flight", json::array()}};
   for (const auto& [name, number] : sessions_) out["sessions"][name] = number;
   for (const auto& r : in_flight_)
     out["in_flight"].push_back({{"verdict", r.verdict},
@@ -111,10 +126,10 @@ std::string risk::save() const {
   return out.dump();
 }
 
-risk risk::load(std::string_view state) {
+risk risk::load(std::string_view state, int schema) {
   const auto from = json::parse(state, nullptr, false);
   if (!from.is_object()) damaged("not a JSON object");
-  return risk_loader(from).load();
+  return risk_loader(from, schema).load();
 }
 
 }  // namespace troupe::trading

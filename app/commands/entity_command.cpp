@@ -27,10 +27,12 @@ std::string new_id() {
   return text.data();
 }
 
-/// The shard is on its way to another owner, or the database away for a moment.
+/// The shard is on its way to another owner, or the database away for a moment. With shard_failed
+/// and lease_lost nobody knows whether the command had its effect: repeated with its id it has one.
 bool passes(const json& answer) {
   const auto error = answer.is_object() ? answer.value("error", "") : "";
-  return error.ends_with("_unavailable") || error == "timeout" || error == "busy";
+  return error.ends_with("_unavailable") || error == "timeout" || error == "busy" ||
+         error == "shard_failed" || error == "lease_lost";
 }
 
 }  // namespace

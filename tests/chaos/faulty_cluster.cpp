@@ -99,63 +99,12 @@ void faulty_cluster::transfer(int count) {
   if (!producer_->flush(180s)) throw std::runtime_error("the test's own commands were not taken");
 }
 
-std::string faulty_cluster::row_of(int node, const std::string& column) const {
-  return sql("select " + column + " from node where id = '" + id_of(node) + "'");
-}
-
 std::vector<int> faulty_cluster::some_nodes(int count) {
   std::vector<int> all(static_cast<std::size_t>(run.nodes()));
   std::iota(all.begin(), all.end(), 1);
   std::ranges::shuffle(all, random);
   all.resize(static_cast<std::size_t>(count));
   return all;
-}
-
-int faulty_cluster::leader() const {
-  std::string id;
-  wait_until("a leader", 30s, [&] {
-    id =
-        sql("select coalesce(max(n.id), '') from leader l join node n using (incarnation) "
-            "where n.state = 'live'");
-    return !id.empty();
-  });
-  return id.back() - '0';
-}
-
-void faulty_cluster::wait_for_heirs(int node) const {
-  wait_until("other owners", 30s, [&] {
-    return sql("select count(*) from shard where owner = '" + id_of(node) + "'") == "0";
-  });
-}
-
-faulty_cluster::death_watch::death_watch(const faulty_cluster& cluster, int node)
-    : cluster_(cluster), node_(node), life_(cluster.row_of(node, "incarnation")) {}
-
-/// It may have come back already, as another incarnation.
-void faulty_cluster::death_watch::wait() const {
-  wait_until("the death of " + id_of(node_), 30s,
-             [&] { return cluster_.row_of(node_, "incarnation || state") != life_ + "live"; });
-}
-
-void faulty_cluster::settle() {
-  const auto nodes = std::to_string(run.nodes());
-  const auto least = std::to_string(run.folder().shards() / static_cast<unsigned>(run.nodes()));
-  try {
-    wait_until("a settled cluster", 60s, [&] {
-      return sql("select count(*) = " + nodes + " and min(c) >= " + least +
-                 " from (select count(*) c from shard s join node n on n.incarnation = "
-                 "s.incarnation and n.state = 'live' where s.owner = s.assigned group by s.owner) "
-                 "x") == "t";
-    });
-  } catch (const std::runtime_error& e) {
-    throw std::runtime_error(
-        e.what() + (" (logs in " + run.folder().path() + ")\n") +
-        sql("select string_agg(concat_ws(' ', id, incarnation, state, draining, alive_until), "
-            "E'\\n' order by id) from node") +
-        "\nleader " + sql("select concat_ws(' ', incarnation, until, version) from leader") + '\n' +
-        sql("select string_agg(concat_ws(' ', 'shard', id, owner, assigned, incarnation, epoch), "
-            "E'\\n' order by id) from shard"));
-  }
 }
 
 }  // namespace troupe::test

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "tests/chaos/cluster_watch.hpp"
 #include "tests/chaos/market_run.hpp"
 
 namespace troupe::test {
@@ -12,7 +13,7 @@ const market_outcome& undisturbed(const market_run::records& records);
 
 /// Nodes that carry market data and, all the while, transfers between accounts of all shards, and
 /// what can be done to them.
-class faulty_cluster {
+class faulty_cluster : public cluster_watch {
  public:
   /// TROUPE_CHAOS_SEED, if set, makes moments and victims other than usual.
   faulty_cluster(std::uint64_t seed, const market_run::records& records);
@@ -28,34 +29,16 @@ class faulty_cluster {
   /// No money has come or gone.
   void check_money() const;
 
-  std::string sql(const std::string& query) const { return run.folder().database().run(query); }
-  static std::string id_of(int node) { return "node-" + std::to_string(node); }
-  /// `column` of the node's row.
-  std::string row_of(int node, const std::string& column) const;
   int any_node() { return 1 + static_cast<int>(random() % static_cast<unsigned>(run.nodes())); }
   /// So many different ones.
   std::vector<int> some_nodes(int count);
-  int leader() const;
-  /// Nothing of a node's is its own any more.
-  void wait_for_heirs(int node) const;
-  /// The node's present incarnation has been declared dead when `wait` is called.
-  class death_watch {
-   public:
-    death_watch(const faulty_cluster& cluster, int node);
-    void wait() const;
-
-   private:
-    const faulty_cluster& cluster_;
-    const int node_;
-    const std::string life_;
-  };
-  /// All nodes live, all shards have a living owner, spread evenly.
-  void settle();
 
   std::mt19937_64 random;
   market_run run;
 
  private:
+  const cluster_folder& folder() const override { return run.folder(); }
+  int node_count() const override { return run.nodes(); }
   void send(const std::string& account, const std::string& type, nlohmann::json body);
 
   const market_run::records records_;

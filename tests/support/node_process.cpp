@@ -1,5 +1,6 @@
 #include "tests/support/node_process.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -119,7 +120,8 @@ run_result run_troupe(const std::vector<std::string>& arguments) {
 
 run_result run_program(const std::vector<std::string>& command) {
   int out[2];
-  if (::pipe(out) != 0) throw std::runtime_error("no pipe");
+  // Not for processes that other threads start at the same time.
+  if (::pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::dup2(out[1], 1);

@@ -401,20 +401,46 @@ TEST_CASE("a lost day ends at midnight UTC") {
   CHECK(r.decide(s.order, s.facts).approved());
 }
 
-TEST_CASE("the order rate counts approved orders in windows of the decisions' time") {
+TEST_CASE("the order rate counts approved orders of the last window of the decisions' time") {
   scene s;
   s.limits.orders_max = 2;
   s.limits.orders_window_ms = std::chrono::milliseconds(1000);
   risk r(s.limits);
   const std::pair<std::int64_t, bool> decisions[]{
-      {0, true},         {10, true},       {999'999, false}, {1'000'000, true},
-      {1'500'000, true}, {900'000, false}, {2'000'000, true}};
+      {900'000, true},    {950'000, true},    {1'000'000, false},  // Across a second's edge.
+      {1'899'999, false}, {1'900'000, true},  {1'949'999, false},
+      {1'950'000, true},  {1'000'000, false},  // On an older event: as at the newest.
+      {2'900'000, true},  {2'950'000, true},  {2'950'000, false}};
   for (const auto& [after, passes] : decisions) {
     CAPTURE(after);
     s.order.decided.time = from_micros(begin_micros + after);
     CHECK(r.decide(s.order, s.facts).approved() == passes);
     ++s.order.number;
   }
+}
+
+TEST_CASE("the order rate: its state is as long as a window's orders, and older states load") {
+  scene s;
+  s.limits.orders_max = 3;
+  s.limits.orders_window_ms = std::chrono::milliseconds(1000);
+  risk r(s.limits);
+  for (int i = 0; i < 1000; ++i, ++s.order.number) {
+    s.order.decided.time = from_micros(begin_micros + i * 400'000);
+    CHECK(r.decide(s.order, s.facts).approved());
+    s.facts.placed = r.verdicts();
+  }
+  auto state = nlohmann::json::parse(r.save());
+  CHECK(state["approvals"].size() == 3);
+  s.order.decided.time = from_micros(begin_micros + 999 * 400'000 + 199'999);
+  CHECK(risk::load(state.dump()).decide(s.order, s.facts).refused == order_rate);
+  state.erase("approvals");
+  CHECK_THROWS_WITH_AS(risk::load(state.dump()), doctest::Contains("approvals"), bad_state);
+  state["window"] = 7;
+  state["window_orders"] = 3;
+  CHECK(risk::load(state.dump(), 1).decide(s.order, s.facts).approved());
+  s.limits.orders_max.reset();
+  r.set_limits(s.limits);
+  CHECK(nlohmann::json::parse(r.save())["approvals"].empty());
 }
 
 TEST_CASE("a verdict does not depend on when the state was saved") {

@@ -120,6 +120,8 @@ TEST_CASE("after a decision no event is taken before its effects are known") {
   a.s.effects_known(0, 1);
   CHECK(a.s.ready(0, 1));
   CHECK_FALSE(a.s.ready(0, 2));
+  a.s.effects_known(0, 0);  // Says less than what is known.
+  CHECK(a.s.ready(0, 1));
   a.s.order_changed("p1-1", order_status::filled);
   CHECK(a.s.ready(0, 2));  // Nothing is at the venue any more.
 }
@@ -175,13 +177,20 @@ TEST_CASE("an event that was taken before does nothing") {
   r.bar(10);
   r.bar(11);
   CHECK(r.requests.size() == 1);
-  const auto before = r.s.save();
   r.at = 0;
   r.bar(20);
   r.at = 1;
   r.bar(30);
   CHECK(r.s.cursor(0) == 1);
   CHECK(r.requests.size() == 1);
+
+  asked a;
+  a.s.denied(1);
+  a.take(1);
+  const auto before = a.s.save();
+  a.take(0);
+  a.take(1);
+  CHECK(a.s.save() == before);
 }
 
 TEST_CASE("while paused it follows the market and asks for nothing; resumed it catches up") {

@@ -55,12 +55,15 @@ class desk {
   }
 
   /// Feeds [from, to) of the log; returns where it stopped.
-  std::int64_t feed(std::int64_t from, std::int64_t to, std::int64_t missing = 0) {
+  /// `next`: where the log goes on, if not right behind.
+  std::int64_t feed(std::int64_t from, std::int64_t to, std::int64_t missing = 0,
+                    std::int64_t next = 0) {
     said = {};
     const entity_id symbol{"symbol", "SPY"};
     const auto batch = trades(from, to);
     std::size_t done = 0;
-    const feed_span span{symbol, batch.get(), batch->size(), troupe::position{to}, missing};
+    const feed_span span{symbol, batch.get(), batch->size(), troupe::position{std::max(to, next)},
+                         missing};
     entity_->absorb_feed(span, done, {self_, at_}, said);
     revive(entity_->save());
     return from + static_cast<std::int64_t>(done);
@@ -219,6 +222,22 @@ TEST_CASE("it decides, waits for the verdict and for the effects, and goes on wh
   CHECK(d.follows()[0].next.value() == 5);
 }
 
+TEST_CASE(
+    "an answer to an older question does not count: it knew nothing of what was decided since") {
+  desk d;
+  d.tell("create", a_create());
+  d.tell("start");
+  d.feed(0, 5);
+  d.tell("order_approved", approval(1));
+  d.feed(1, 5);
+  d.feed(1, 5);  // Asked again after a recovery.
+  CHECK(d.said.tells[0].what.body["ask"] == 2);
+  d.tell("effects_known", known(4, 1));
+  CHECK(d.feed(1, 5) == 1);
+  d.tell("effects_known", known(4, 3));
+  CHECK(d.feed(1, 5) == 5);
+}
+
 TEST_CASE("a denied request is over; venues that do not tell are not waited for") {
   desk d(every_symbol, venue_choice::orders);
   d.tell("create", a_create());
@@ -285,6 +304,26 @@ TEST_CASE("a session that was never reloaded does the same") {
   }
 }
 
+TEST_CASE(
+    "stopped before the verdict and never reloaded, it lets the venue go on once more after it") {
+  trading_options options;
+  session_entity s("s1", std::make_shared<const trading_options>(options));
+  const entity_id self{"session", "s1"}, symbol{"symbol", "SPY"};
+  const auto tell = [&](const char* type, json body) {
+    effects out;
+    s.handle({type, std::move(body)}, {self, {}}, out);
+    return out.tells.size();
+  };
+  tell("create", a_create());
+  tell("start", json::object());
+  const auto batch = trades(0, 1);
+  std::size_t done = 0;
+  effects out;
+  s.absorb_feed({symbol, batch.get(), 1, troupe::position{1}}, done, {self, {}}, out);
+  CHECK(tell("stop", json::object()) == 1);
+  CHECK(tell("order_approved", approval(1)) == 2);  // Its cancel, and the venue's way on.
+}
+
 TEST_CASE("from now, from an offset, and what the log has lost") {
   desk d;
   auto wish = a_create();
@@ -304,6 +343,9 @@ TEST_CASE("from now, from an offset, and what the log has lost") {
   e.tell("create", wish);
   e.tell("start");
   CHECK(e.follows()[0].next.value() == 41);
+  e.tell("pause");
+  e.feed(41, 50, 0, 90);  // The rest up to there is of other symbols.
+  CHECK(e.follows()[0].next.value() == 90);
 }
 
 TEST_CASE("states that it cannot have written are refused by name") {
