@@ -1,5 +1,6 @@
 #include "app/admin_actor.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include "app/cluster_report.hpp"
@@ -141,7 +142,9 @@ std::function<void()> admin_actor::if_gone(const caf::actor& member, std::functi
   const auto at = awaited_.insert(awaited_.end(), {member.address(), std::move(then)});
   return [this, at, member] {
     awaited_.erase(at);
-    demonitor(member);
+    // It would end the others' monitors, too.
+    if (std::ranges::find(awaited_, member.address(), &awaited::member) == awaited_.end())
+      demonitor(member);
   };
 }
 

@@ -5,12 +5,15 @@
 #include "actors/market/symbol_entity.hpp"
 #include "actors/ops/notification_entity.hpp"
 #include "actors/ops/notification_tables.hpp"
+#include "actors/trading/backtest_job.hpp"
+#include "actors/trading/backtest_sweep.hpp"
 #include "actors/trading/fills_decoder.hpp"
 #include "actors/trading/paper_venue_entity.hpp"
 #include "actors/trading/portfolio_entity.hpp"
 #include "actors/trading/risk_entity.hpp"
 #include "actors/trading/session_entity.hpp"
 #include "actors/trading/session_tables.hpp"
+#include "actors/trading/sweep_tables.hpp"
 #include "actors/trading/trading_tables.hpp"
 #include "runtime/base/ensure.hpp"
 #include "runtime/codec/text.hpp"
@@ -56,6 +59,9 @@ catalog make_catalog(const settings& from) {
   add_trading(all, from.trading, from.notifications.rules);
   all.kinds.push_back(ops::make_notification_kind(
       std::make_shared<const ops::notification_options>(from.notifications)));
+  const auto sweeps = std::make_shared<const trading::sweep_options>(from.backtests);
+  all.kinds.push_back(trading::make_backtest_sweep_kind(sweeps));
+  all.kinds.push_back(trading::make_backtest_job_kind(sweeps));
   all.egress.emplace_back(ops::notifications_topic);
   all.egress.insert(all.egress.end(),
                     {std::string(market::bars_topic), std::string(market::indicators_topic),
@@ -64,9 +70,9 @@ catalog make_catalog(const settings& from) {
 }
 
 std::vector<const table_def*> result_tables() {
-  return {&market::bar_table,         &market::top_of_book_table, &market::indicator_plan_table,
-          &trading::order_table,      &trading::verdict_table,    &trading::fill_table,
-          &trading::risk_change_table};
+  return {&market::bar_table,          &market::top_of_book_table,  &market::indicator_plan_table,
+          &trading::order_table,       &trading::verdict_table,     &trading::fill_table,
+          &trading::risk_change_table, &trading::backtest_run_table};
 }
 
 std::vector<store::migration> all_migrations() {
@@ -77,6 +83,7 @@ std::vector<store::migration> all_migrations() {
   for (const auto& script : trading::session_migrations()) all.push_back({script.name, script.sql});
   for (const auto& script : ops::notification_migrations())
     all.push_back({script.name, script.sql});
+  for (const auto& script : trading::sweep_migrations()) all.push_back({script.name, script.sql});
   return all;
 }
 

@@ -32,6 +32,8 @@ bridge::ingress_options bridge_ingress_options(const settings& all, const catalo
   to.poll_records_max = all.cluster.ingress.batch_records_max;
   // One node may come to read every partition.
   to.prefetch_kib_max = std::max(64U, all.cluster.ingress.queued_kbytes_max / all.cluster.shards);
+  to.prefetch_records =
+      to.prefetch_kib_max * 2;  // Half a KiB each: most of it is the client's own.
   return to;
 }
 

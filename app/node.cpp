@@ -12,7 +12,10 @@
 #include <mutex>
 #include <thread>
 
+#include "actors/ops/notification_entity.hpp"
+#include "actors/trading/backtest_job.hpp"
 #include "app/admin_actor.hpp"
+#include "app/backtest/job_runner.hpp"
 #include "app/catalog.hpp"
 #include "app/death_herald.hpp"
 #include "app/link_identity.hpp"
@@ -20,6 +23,7 @@
 #include "app/node_guard.hpp"
 #include "app/node_status.hpp"
 #include "app/notifier.hpp"
+#include "app/services.hpp"
 #include "app/version.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/partition.hpp"
@@ -32,6 +36,7 @@
 #include "runtime/entity/member_actor.hpp"
 #include "runtime/entity/supervisor_actor.hpp"
 #include "runtime/http/server.hpp"
+#include "runtime/store/blob_store.hpp"
 #include "runtime/store/node_store.hpp"
 #include "runtime/store/postgres_store.hpp"
 #include "runtime/store/status_reader.hpp"
@@ -276,8 +281,8 @@ class node {
     environment_.ingress = ingress_.get();
     environment_.egress = egress_.get();
     environment_.history = history_.get();
-    notifier_ = std::make_unique<notifier>(all_.notifications);
-    environment_.services = notifier_.get();
+    make_services();
+    environment_.services = &services_;
     environment_.clock = &clock_;
     environment_.self = life_;
     environment_.lease_valid = [this] { return lease_valid(); };
@@ -307,6 +312,17 @@ class node {
                                                   supervision_of(all_.cluster.entities), member_);
     caf::anon_send(member_, supervisor_atom_v, supervisor_);
     caf::anon_send(admin_, member_atom_v, member_);
+  }
+
+  void make_services() {
+    notifier_ = std::make_unique<notifier>(all_.notifications);
+    services_.add(ops::log_service, *notifier_);
+    services_.add(ops::webhook_service, *notifier_);
+    const auto blobs = std::make_shared<store::blob_store>(all_.cluster.postgres.dsn);
+    runner_ = std::make_unique<job_runner>(
+        all_.node.id, all_.backtests, [blobs](const std::string& id) { return blobs->get(id); },
+        metrics_);
+    services_.add(trading::backtest_service, *runner_);
   }
 
   /// Declared dead: whatever is in memory may be stale. Another incarnation begins from nothing, in
@@ -350,6 +366,7 @@ class node {
     }
     status_.ask_kafka({});
     notifier_.reset();
+    runner_.reset();
     ingress_.reset();
     egress_.reset();
     history_.reset();
@@ -396,6 +413,8 @@ class node {
   std::unique_ptr<bridge::kafka_egress> egress_;
   std::unique_ptr<bridge::kafka_history> history_;
   std::unique_ptr<notifier> notifier_;
+  std::unique_ptr<job_runner> runner_;
+  services services_;
   caf::actor herald_;  // Null: no channel hears of deaths.
   host_environment environment_;
   std::unique_ptr<cluster::lease_keeper> lease_;

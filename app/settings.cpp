@@ -4,13 +4,14 @@
 
 #include "app/market_config.hpp"
 #include "app/notification_config.hpp"
+#include "app/sweep_config.hpp"
 #include "app/trading_config.hpp"
 
 namespace troupe::app {
 
 std::vector<domain_section> domain_sections(settings& all) {
   return {market_section(all.market), trading_section(all.trading),
-          notification_section(all.notifications)};
+          notification_section(all.notifications), sweep_section(all.backtests)};
 }
 
 std::optional<settings> load_settings(const std::string& node_file) {

@@ -5,6 +5,7 @@
 
 #include "actors/market/market_options.hpp"
 #include "actors/ops/notification_options.hpp"
+#include "actors/trading/sweep_options.hpp"
 #include "actors/trading/trading_options.hpp"
 #include "runtime/options/load.hpp"
 
@@ -17,6 +18,7 @@ struct settings {
   market::market_options market;
   trading::trading_options trading;
   ops::notification_options notifications;
+  trading::sweep_options backtests;
 };
 
 /// How each domain reads its group of the cluster's file; `all` receives what it says.

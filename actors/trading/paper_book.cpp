@@ -21,6 +21,14 @@ std::int64_t expiry_of(const venue_order& o) {
   return paper_order::never;
 }
 
+/// An order that came when its end had passed is of a replay: the log alone ends it.
+std::int64_t clock_end_of(const venue_order& o, time_point now) {
+  const auto end = expiry_of(o);
+  if (end <= to_micros(now)) return paper_order::never;
+  const auto late = std::max(to_micros(now) - to_micros(o.decided.time), std::int64_t{0});
+  return late < paper_order::never - end ? end + late : paper_order::never;
+}
+
 /// Behind a decision that names an offset any later event counts, unless there is a latency.
 std::int64_t live_after(const decision_point& decided, std::int64_t latency) {
   if (decided.offset >= 0 && latency == 0) return std::numeric_limits<std::int64_t>::min();
@@ -71,7 +79,7 @@ fixed paper_book::holding(std::string_view portfolio) const {
   return {};
 }
 
-void paper_book::take(const venue_order& order, reports& out) {
+void paper_book::take(const venue_order& order, reports& out, time_point now) {
   const auto time = to_micros(order.decided.time) + options_.latency_micros;
   auto fault = fault_of(order, symbol_);
   if (fault.empty() && find(order.id) != nullptr) fault = "duplicate_order";
@@ -84,6 +92,7 @@ void paper_book::take(const venue_order& order, reports& out) {
   const auto& d = order.decided;
   if (order.type == order_type::trailing_stop)
     o.best = d.last.raw() != 0 ? d.last : (order.side == side::buy ? d.ask : d.bid);
+  o.clock_end = clock_end_of(order, now);
   add(std::move(o));
   out.push_back(report_of(report_kind::acknowledged, order.id, {}, time));
 }
@@ -130,8 +139,14 @@ void paper_book::seen(std::int64_t offset) {
 
 void paper_book::advance(time_point now, reports& out) {
   for (auto& o : orders_)
-    if (o.expires <= to_micros(now)) close(o, report_kind::expired, {}, o.expires, out);
+    if (o.clock_end <= to_micros(now)) close(o, report_kind::expired, {}, o.expires, out);
   sweep();
+}
+
+std::int64_t paper_book::clock_end() const {
+  auto first = paper_order::never;
+  for (const auto& o : orders_) first = std::min(first, o.clock_end);
+  return first;
 }
 
 void paper_book::close(paper_order& o, report_kind how, std::string_view why, std::int64_t time,
@@ -141,7 +156,7 @@ void paper_book::close(paper_order& o, report_kind how, std::string_view why, st
 }
 
 void paper_book::match(const market_event& e, const market::ohlcv* bar, reports& out) {
-  if (e.kind == event_kind::ticker || (e.flags & market_event::forming) != 0) return;
+  if (!counts(e)) return;
   if (e.kind == event_kind::bar && bar == nullptr) return;
   paper_matching(*this, e, bar, out).run();
   sweep();

@@ -34,11 +34,12 @@ struct paper_order {
   bool ended = false;
   bool resting_soon = false;  // Triggered within this bar: rests from the next event on.
   std::uint32_t account = 0;
-  fixed best;                    // trailing_stop: best price so far; 0: none yet.
-  std::optional<fixed> ahead;    // queue_position: what must trade first; nothing: not known yet.
-  std::int64_t behind = -1;      // Only events behind this offset count.
-  std::int64_t live_after = 0;   // Only later events count, microseconds.
-  std::int64_t expires = never;  // Not at or after, microseconds.
+  fixed best;                      // trailing_stop: best price so far; 0: none yet.
+  std::optional<fixed> ahead;      // queue_position: what must trade first; nothing: not known yet.
+  std::int64_t behind = -1;        // Only events behind this offset count.
+  std::int64_t live_after = 0;     // Only later events count, microseconds.
+  std::int64_t expires = never;    // Not at or after, microseconds.
+  std::int64_t clock_end = never;  // As `expires`, by the clock; for `advance`.
   std::int64_t cancel_after = never;  // Later events find it canceled, microseconds.
 
   fixed remaining() const { return fixed::from_raw(terms.quantity.raw() - filled.raw()); }
@@ -102,8 +103,9 @@ class paper_book {
   using reports = std::vector<order_report>;
 
   /// Takes an order and acknowledges it, or rejects it by name: `duplicate_order`, `wrong_symbol`,
-  /// `not_positive`.
-  void take(const venue_order& order, reports& out);
+  /// `not_positive`. `now`: the clock, where there is one; an order whose end lies ahead of it ends
+  /// by the clock, too.
+  void take(const venue_order& order, reports& out, time_point now = time_point::max());
   /// Cancels from events behind `decided` on, at once without latency. Refused: `unknown_order`.
   void cancel(std::string_view id, const decision_point& decided, reports& out);
   /// Sets an order's quantity, counted from its beginning; it is canceled when nothing is left.
@@ -116,10 +118,17 @@ class paper_book {
     if (!wakes(e)) return;
     match(e, bar, out);
   }
+  /// Whether an event is one that orders can meet.
+  static bool counts(const market::market_event& e) {
+    return e.kind != market::event_kind::ticker && (e.flags & market::market_event::forming) == 0;
+  }
   /// What is open has seen all events up to here: read again, they do not count for it any more.
   void seen(std::int64_t offset);
-  /// Ends what has expired, where no event says so.
+  /// Ends what has expired by the clock, where no event says so: as much later than its end as it
+  /// was taken later than its decision. The caller knows that the log is silent.
   void advance(time_point now, reports& out);
+  /// When the clock ends the first one; `never`: none.
+  std::int64_t clock_end() const;
 
   const std::string& symbol() const { return symbol_; }
   const paper_options& options() const { return options_; }

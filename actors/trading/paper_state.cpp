@@ -85,6 +85,7 @@ class paper_book_loader {
         .flag("triggered", o.triggered, presence::required)
         .decimal("best", o.best, fixed{})
         .whole("behind", o.behind, -1, INT64_MAX)
+        .whole("clock_end", o.clock_end, INT64_MIN, INT64_MAX, presence::optional)
         .whole("cancel_after", o.cancel_after, INT64_MIN, INT64_MAX, presence::optional);
     if (fields.object().contains("ahead")) {
       fixed ahead;
@@ -118,6 +119,7 @@ std::string paper_book::save() const {
              {"best", to_string(o.best)},
              {"behind", o.behind}};
     if (o.ahead) one["ahead"] = to_string(*o.ahead);
+    if (o.clock_end != paper_order::never) one["clock_end"] = o.clock_end;
     if (o.cancel_after != paper_order::never) one["cancel_after"] = o.cancel_after;
     out["orders"].push_back(std::move(one));
   }

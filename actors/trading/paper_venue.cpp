@@ -63,6 +63,7 @@ bool paper_venue::account::idle() const {
 
 paper_venue::account& paper_venue::account_of(const std::string& portfolio) {
   auto& found = accounts_[portfolio];
+  found.known = -1;
   if (found.groups.empty()) found.groups.push_back({paper_book(symbol_, options_), -1});
   return found;
 }
@@ -92,8 +93,9 @@ void paper_venue::forget_finished(account& of) {
   std::erase_if(of.sessions, [](const auto& s) { return s.second.awaited == no_limit; });
 }
 
-void paper_venue::take(const venue_order& order, output& out) {
-  group_for(account_of(order.portfolio), order.decided.offset).book.take(order, out.reports);
+void paper_venue::take(const venue_order& order, output& out, time_point now) {
+  heard_ = std::max(heard_, order.decided.offset);
+  group_for(account_of(order.portfolio), order.decided.offset).book.take(order, out.reports, now);
 }
 
 void paper_venue::cancel(const venue_cancel& wish, output& out) {
@@ -110,13 +112,15 @@ void paper_venue::change(const venue_change& wish, output& out) {
 void paper_venue::await(const effects_question& asked, output& out) {
   auto& of = account_of(asked.portfolio);
   of.sessions[asked.session] = {asked.offset, asked.ask, asked.offset != no_limit};
+  if (asked.offset != no_limit) heard_ = std::max(heard_, asked.offset);
   settle(asked.portfolio, of, nullptr, 0, 0, out);
 }
 
 std::optional<std::int64_t> paper_venue::next() const {
   std::optional<std::int64_t> first;
   for (const auto& [name, of] : accounts_)
-    if (const auto met = of.met(); met < of.limit()) first = std::min(first.value_or(met), met);
+    if (const auto met = of.met(); met < of.limit() || (looked_ && !of.idle()))
+      first = std::min(first.value_or(met), met);
   if (first) ++*first;
   return first;
 }
@@ -125,7 +129,8 @@ void paper_venue::absorb(const market::market_batch& events, std::size_t& done, 
                          output& out) {
   for (; done < end; ++done) {
     const auto& e = events.events()[done];
-    bool wanted = false;
+    if (paper_book::counts(e)) heard_ = std::max(heard_, e.offset);
+    bool wanted = looked_.has_value();
     for (auto& [name, of] : accounts_) {
       if (of.idle() || of.limit() < e.offset) continue;
       wanted = true;
@@ -144,6 +149,25 @@ void paper_venue::passed(std::int64_t next) {
   for (auto& [name, of] : accounts_)
     for (auto& g : of.groups)
       if (next - 1 <= of.limit()) g.met = std::max(g.met, next - 1);
+}
+
+std::optional<time_point> paper_venue::clock_end() const {
+  auto first = paper_order::never;
+  for (const auto& [name, of] : accounts_)
+    for (const auto& g : of.groups) first = std::min(first, g.book.clock_end());
+  if (first == paper_order::never) return std::nullopt;
+  return from_micros(first);
+}
+
+void paper_venue::end_overdue(time_point now, output& out) {
+  const bool silent = looked_ == heard_;
+  for (auto& [name, of] : accounts_) {
+    if (!silent || std::max(of.met(), of.known) < heard_) continue;
+    for (auto& g : of.groups) g.book.advance(now, out.reports);
+    settle(name, of, nullptr, 0, 0, out);
+  }
+  const auto end = clock_end();
+  looked_ = end && *end <= now ? std::optional(heard_) : std::nullopt;
 }
 
 /// Answers those whose orders have met what they asked for. Where all orders are at one place, they
@@ -168,6 +192,7 @@ void paper_venue::settle(const std::string& portfolio, account& of,
       }
     }
     out.answers.push_back({portfolio, session, symbol_, pace.ask, pace.awaited, known});
+    of.known = std::max(of.known, known);
   }
   if (of.idle()) forget_finished(of);
 }
@@ -180,7 +205,8 @@ std::string paper_venue::save() const {
       sessions[session] = {{"awaited", pace.awaited}, {"ask", pace.ask}, {"open", pace.open}};
     for (const auto& g : of.groups)
       groups.push_back({{"met", g.met}, {"book", json::parse(g.book.save())}});
-    accounts[name] = {{"sessions", std::move(sessions)}, {"groups", std::move(groups)}};
+    accounts[name] = {
+        {"sessions", std::move(sessions)}, {"groups", std::move(groups)}, {"known", of.known}};
   }
   return json{{"symbol", symbol_}, {"accounts", std::move(accounts)}}.dump();
 }
@@ -198,6 +224,7 @@ void paper_venue::load(std::string_view state) {
       for (const auto& g : from.at("groups"))
         to.groups.push_back(
             {paper_book::load(g.at("book").dump()), g.at("met").get<std::int64_t>()});
+      to.known = from.value("known", std::int64_t{-1});
       if (to.groups.empty()) throw bad_state("paper venue: an account without a book");
     }
   } catch (const json::exception& e) {

@@ -45,7 +45,8 @@ class paper_venue {
   /// As `await`ed by a session that asks no more: its orders meet the log as it comes.
   static constexpr std::int64_t no_limit = INT64_MAX;
 
-  void take(const venue_order& order, output& out);
+  /// `now` as for paper_book::take.
+  void take(const venue_order& order, output& out, time_point now = time_point::max());
   void cancel(const venue_cancel& wish, output& out);
   void change(const venue_change& wish, output& out);
   /// Requires: of this symbol.
@@ -57,6 +58,16 @@ class paper_venue {
   void absorb(const market::market_batch& events, std::size_t& done, std::size_t end, output& out);
   /// Nothing else happened before this offset of the log.
   void passed(std::int64_t next);
+
+  /// How long a log must have said nothing before the clock ends an order.
+  static constexpr std::chrono::seconds silence{5};
+  /// When the clock ends the first order; nothing: none.
+  std::optional<time_point> clock_end() const;
+  /// Ends what has expired by the clock, if the log has brought nothing since the call before and
+  /// all of it is known to come to nothing more. The first call only begins to listen, whatever
+  /// sessions have asked for. To be called every `silence` from `clock_end` on. What was heard is
+  /// not saved: a new owner listens anew.
+  void end_overdue(time_point now, output& out);
 
   const std::string& symbol() const { return symbol_; }
 
@@ -79,6 +90,8 @@ class paper_venue {
   struct account {
     std::map<std::string, session_pace> sessions;
     std::vector<group> groups;  // The first has the holdings.
+    /// What was answered last, if nothing has come since: up to here its orders come to nothing.
+    std::int64_t known = -1;
 
     std::int64_t limit() const;
     std::int64_t met() const;  // By all orders.
@@ -95,6 +108,9 @@ class paper_venue {
   std::string symbol_;
   paper_options options_;
   std::map<std::string, account> accounts_;
+  std::int64_t heard_ = -1;  // The last offset that is known to have an event that counts.
+  /// `heard_` at the last end_overdue: it listens. Nothing: no order is overdue.
+  std::optional<std::int64_t> looked_;
 };
 
 /// `p1` of `p1-17`.

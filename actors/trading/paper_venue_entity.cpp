@@ -18,13 +18,17 @@ void paper_venue_entity::handle(const message& what, const context& where, effec
   paper_venue::output said;
   faults wrong;
   if (what.type == "new_order") {
-    if (const auto order = parse<venue_order>(what.body, wrong)) core_.take(*order, said);
+    if (const auto order = parse<venue_order>(what.body, wrong))
+      core_.take(*order, said, where.now);
   } else if (what.type == "cancel_order") {
     if (const auto wish = parse<venue_cancel>(what.body, wrong)) core_.cancel(*wish, said);
   } else if (what.type == "change_order") {
     if (const auto wish = parse<venue_change>(what.body, wrong)) core_.change(*wish, said);
   } else if (what.type == "await_effects") {
     if (const auto asked = parse<effects_question>(what.body, wrong)) core_.await(*asked, said);
+  } else if (what.type == "end_overdue") {
+    alarm_.reset();
+    core_.end_overdue(where.now, said);
   } else {
     out.unchanged();
     if (what.type != "show") return entity::handle(what, where, out);
@@ -53,6 +57,16 @@ void paper_venue_entity::absorb_feed(const feed_span& what, std::size_t& done, c
   send(std::move(said), where, out);
 }
 
+/// Wakes the venue when the clock ends its first order, and where that has passed, after a while.
+void paper_venue_entity::set_alarm(const context& where, effects& out) {
+  auto due = core_.clock_end();
+  if (due && *due <= where.now) due = alarm_ ? *alarm_ : where.now + paper_venue::silence;
+  if (due == alarm_) return;
+  alarm_ = due;
+  if (!due) return out.cancel_timer("end");
+  out.set_timer("end", *due, {"end_overdue", nlohmann::json::object()});
+}
+
 /// One message a portfolio with all reports, and then the answers.
 void paper_venue_entity::send(paper_venue::output&& said, const context& where, effects& out) {
   std::map<std::string, json> reports;
@@ -62,6 +76,7 @@ void paper_venue_entity::send(paper_venue::output&& said, const context& where, 
              {"order_reports", {{"symbol", where.self.key}, {"reports", std::move(list)}}});
   for (const auto& answer : said.answers)
     out.tell({std::string(portfolio_kind), answer.portfolio}, {"effects_known", json_of(answer)});
+  set_alarm(where, out);
 }
 
 kind_def make_paper_venue_kind(const paper_options& options) {

@@ -16,6 +16,8 @@ namespace troupe::trading {
 /// | `cancel_order` (venue_cancel), `change_order` (venue_change) | |
 /// | `await_effects` (effects_question) | `effects_known` when all orders have met that event |
 ///
+/// A timer, the message `end_overdue`, ends orders that expire while the market is silent.
+///
 /// What happens to orders goes to their portfolio: `order_reports` `{reports, symbol}`.
 class paper_venue_entity final : public entity {
  public:
@@ -29,9 +31,11 @@ class paper_venue_entity final : public entity {
                    effects& out) override;
 
  private:
-  static void send(paper_venue::output&& said, const context& where, effects& out);
+  void send(paper_venue::output&& said, const context& where, effects& out);
+  void set_alarm(const context& where, effects& out);
 
   paper_venue core_;
+  std::optional<time_point> alarm_;  // The timer as it was last set; nothing: not set, not known.
 };
 
 kind_def make_paper_venue_kind(const paper_options& options);

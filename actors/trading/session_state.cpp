@@ -1,4 +1,5 @@
 #include "actors/trading/messages.hpp"
+#include "actors/trading/session_fields.hpp"
 #include "actors/trading/session_slot.hpp"
 
 namespace troupe::trading {
@@ -9,7 +10,7 @@ static constexpr std::int64_t offset_max = INT64_MAX;
 
 // Not in the namespace without a name: `parse` looks for them where their types are.
 
-static json json_of(const instrument& i) {
+json json_of(const instrument& i) {
   return {{"symbol", i.symbol},
           {"price_step", to_string(i.price_step)},
           {"quantity_step", to_string(i.quantity_step)},
@@ -20,7 +21,7 @@ static json json_of(const instrument& i) {
           {"tradable", i.tradable}};
 }
 
-static void read(field_reader& from, instrument& to) {
+void read(field_reader& from, instrument& to) {
   constexpr auto least = fixed::from_raw(1);
   from.text("symbol", to.symbol)
       .decimal("price_step", to.price_step, least)
@@ -56,7 +57,7 @@ static void read(field_reader& from, own_order& to) {
       .choice("status", to.status, presence::required);
 }
 
-static json json_of(const session_settings& s) {
+json json_of(const session_settings& s) {
   return {{"name", s.name},
           {"portfolio", s.portfolio},
           {"strategy", s.strategy},
@@ -67,7 +68,7 @@ static json json_of(const session_settings& s) {
           {"venue_tells", s.venue_tells}};
 }
 
-static void read(field_reader& from, session_settings& to) {
+void read(field_reader& from, session_settings& to) {
   std::string bars;
   from.text("name", to.name).text("portfolio", to.portfolio).text("strategy", to.strategy);
   from.text("bars", bars).choice("size_by", to.size.by, presence::required);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "actors/trading/run_figures.hpp"
 #include "app/backtest/page_template.hpp"
 
 namespace troupe::app {

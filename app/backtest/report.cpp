@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/trading/messages.hpp"
+#include "actors/trading/run_figures.hpp"
 #include "app/feed/progress.hpp"
 #include "app/feed/text_time.hpp"
 
@@ -14,10 +15,6 @@ namespace {
 
 using namespace troupe::trading;
 using nlohmann::json;
-
-json number(double value) {
-  return std::isfinite(value) ? json(value) : json(nullptr);
-}
 
 std::string minute_of(std::int64_t micros) {
   auto text = feed::time_text(micros).substr(0, 16);
@@ -221,35 +218,6 @@ json settings_json(const backtest_report& r) {
           {"taker_fee_bps", to_string(s.venue.taker_fee_bps)},
           {"slippage_bps", to_string(s.venue.slippage_bps)},
           {"days_per_year", s.days_per_year}};
-}
-
-json json_of(const run_metrics& m) {
-  return {{"initial_equity", to_string(m.initial_equity)},
-          {"final_equity", to_string(m.final_equity)},
-          {"days", m.days},
-          {"total_return", number(m.total_return)},
-          {"annual_return", number(m.annual_return)},
-          {"volatility", number(m.volatility)},
-          {"sharpe", number(m.sharpe)},
-          {"sortino", number(m.sortino)},
-          {"calmar", number(m.calmar)},
-          {"max_drawdown", number(m.max_drawdown)},
-          {"max_drawdown_days", number(m.max_drawdown_days)},
-          {"exposure", number(m.exposure)},
-          {"turnover", number(m.turnover)},
-          {"fees", to_string(m.fees)},
-          {"fills", m.fills},
-          {"trades", m.trades},
-          {"wins", m.wins},
-          {"losses", m.losses},
-          {"win_rate", number(m.win_rate)},
-          {"profit_factor", number(m.profit_factor)},
-          {"mean_trade", number(m.mean_trade)},
-          {"mean_win", number(m.mean_win)},
-          {"mean_loss", number(m.mean_loss)},
-          {"best_trade", number(m.best_trade)},
-          {"worst_trade", number(m.worst_trade)},
-          {"mean_trade_days", number(m.mean_trade_days)}};
 }
 
 json json_of(const backtest_report& report) {

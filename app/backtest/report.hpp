@@ -22,7 +22,6 @@ std::string text_of(const backtest_report& report);
 /// All of it: settings, metrics, orders, fills, trades, equity. Decimals are texts, times
 /// microseconds since 1970; what is not defined is null.
 nlohmann::json json_of(const backtest_report& report);
-nlohmann::json json_of(const trading::run_metrics& m);
 nlohmann::json settings_json(const backtest_report& report);
 
 /// `12.35`, `-3.10`; `-` when not a number.

@@ -15,8 +15,6 @@ namespace {
 
 using namespace troupe::trading;
 
-constexpr std::size_t combinations_max = 1'000'000;
-
 struct metric {
   std::string_view name;
   double (*of)(const run_metrics&);
@@ -36,44 +34,6 @@ const metric* find_metric(std::string_view name) {
   const auto found =
       std::find_if(std::begin(metrics), std::end(metrics), [&](auto& m) { return m.name == name; });
   return found == std::end(metrics) ? nullptr : found;
-}
-
-double number_of(const std::string& text, const std::string& whole) {
-  const auto value = parse_fixed(text);
-  if (!value)
-    throw std::runtime_error("--sweep " + whole + ": \"" + text +
-                             "\" is no number; write NAME=FROM:TO:STEP, such as fast=5:50:5");
-  return value->to_double();
-}
-
-/// The combinations that the strategy allows, the last axis turning fastest.
-std::vector<given_parameters> combinations(const session_settings& of,
-                                           const std::vector<sweep_axis>& axes,
-                                           std::size_t& left_out) {
-  std::size_t count = 1;
-  for (const auto& axis : axes) {
-    count *= axis.values.size();
-    if (count > combinations_max)
-      throw std::runtime_error("--sweep: more than 1,000,000 combinations");
-  }
-  const auto& strategy = *find_strategy(of.strategy);
-  std::vector<given_parameters> all;
-  std::string why;
-  for (std::size_t i = 0; i < count; ++i) {
-    auto one = of.parameters;
-    auto rest = i;
-    for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
-      one[axis->name] = axis->values[rest % axis->values.size()];
-      rest /= axis->values.size();
-    }
-    const auto wrong = parameter_violations(strategy, one);
-    if (wrong.empty())
-      all.push_back(std::move(one));
-    else if (++left_out == 1)
-      why = wrong.front();
-  }
-  if (all.empty()) throw std::runtime_error("--sweep: no combination is allowed: " + why);
-  return all;
 }
 
 /// Threads that take one run after the other.
@@ -126,24 +86,25 @@ class sweeper {
 
 }  // namespace
 
-sweep_axis parse_axis(const std::string& text) {
-  constexpr double values_max = 10'000;
-  const auto equals = text.find('='), colon = text.find(':', equals),
-             second = text.find(':', colon + 1);
-  if (equals == std::string::npos || colon == std::string::npos || second == std::string::npos)
-    throw std::runtime_error("--sweep " + text + ": write NAME=FROM:TO:STEP, such as fast=5:50:5");
-  const double from = number_of(text.substr(equals + 1, colon - equals - 1), text),
-               to = number_of(text.substr(colon + 1, second - colon - 1), text),
-               step = number_of(text.substr(second + 1), text);
-  if (step <= 0 || to < from || (to - from) / step > values_max)
-    throw std::runtime_error("--sweep " + text +
-                             ": TO must not be below FROM, STEP above 0, and both give at most "
-                             "10,000 values");
-  sweep_axis axis{text.substr(0, equals), {}};
-  // Counted, so that rounding never loses the last one; and cut to what was written.
-  const auto count = static_cast<int>(std::floor((to - from) / step + 1e-9));
-  for (int i = 0; i <= count; ++i) axis.values.push_back(std::round((from + i * step) * 1e8) / 1e8);
-  return axis;
+std::vector<given_parameters> combinations(const session_settings& of,
+                                           const std::vector<sweep_axis>& axes,
+                                           std::size_t& left_out) {
+  const auto count = count_combinations(axes);
+  if (count > combinations_max)
+    throw std::runtime_error("--sweep: more than 1,000,000 combinations");
+  const auto& strategy = *find_strategy(of.strategy);
+  std::vector<given_parameters> all;
+  std::string why;
+  for (std::int64_t i = 0; i < count; ++i) {
+    auto one = combination(of.parameters, axes, i);
+    const auto wrong = parameter_violations(strategy, one);
+    if (wrong.empty())
+      all.push_back(std::move(one));
+    else if (++left_out == 1)
+      why = wrong.front();
+  }
+  if (all.empty()) throw std::runtime_error("--sweep: no combination is allowed: " + why);
+  return all;
 }
 
 std::string sweep_metrics() {
@@ -161,6 +122,12 @@ double rank_of(const run_metrics& m, const std::string& by) {
   return std::isnan(value) ? -HUGE_VAL : value;
 }
 
+void rank(sweep_result& sweep) {
+  std::stable_sort(sweep.runs.begin(), sweep.runs.end(), [&](const auto& a, const auto& b) {
+    return rank_of(a.metrics, sweep.by) > rank_of(b.metrics, sweep.by);
+  });
+}
+
 sweep_result run_sweep(const backtest_settings& settings, std::span<const symbol_data> data,
                        std::vector<sweep_axis> axes, const std::string& by, std::size_t threads,
                        const std::function<bool(std::size_t, std::size_t)>& watch) {
@@ -170,9 +137,7 @@ sweep_result run_sweep(const backtest_settings& settings, std::span<const symbol
   sweeper work(settings, data, combinations(settings.session, axes, result.left_out), watch);
   result.runs = work.run(threads);
   result.axes = std::move(axes);
-  std::stable_sort(result.runs.begin(), result.runs.end(), [&](const auto& a, const auto& b) {
-    return rank_of(a.metrics, by) > rank_of(b.metrics, by);
-  });
+  rank(result);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return result;
 }

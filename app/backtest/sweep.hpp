@@ -5,18 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "actors/trading/backtest.hpp"
+#include "actors/trading/sweep_order.hpp"
 
 namespace troupe::app {
 
-/// The values of one parameter.
-struct sweep_axis {
-  std::string name;
-  std::vector<double> values;
-};
-
-/// `fast=5:50:5`: from 5 to 50 in steps of 5. Throws std::runtime_error saying what is wrong.
-sweep_axis parse_axis(const std::string& text);
+using trading::parse_axis;
+using trading::sweep_axis;
 
 struct sweep_run {
   trading::given_parameters parameters;
@@ -36,6 +30,14 @@ std::string sweep_metrics();
 /// Higher is better; not a number: last. Requires: one of sweep_metrics.
 double rank_of(const trading::run_metrics& m, const std::string& by);
 bool is_sweep_metric(const std::string& name);
+/// Puts the best first. Requires: runs in the order of their parameters.
+void rank(sweep_result& sweep);
+
+/// The combinations that the strategy allows, the last axis turning fastest. Throws
+/// std::runtime_error when there are none or too many.
+std::vector<trading::given_parameters> combinations(const trading::session_settings& of,
+                                                    const std::vector<sweep_axis>& axes,
+                                                    std::size_t& left_out);
 
 /// Every combination of the axes' values, spread over `threads` threads. `watch` is told the number
 /// of runs that are done, from one thread at a time; false stops the sweep. Throws

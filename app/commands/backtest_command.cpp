@@ -5,11 +5,16 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "actors/trading/recording.hpp"
+#include "actors/trading/run_figures.hpp"
+#include "app/backtest/cluster_sweep.hpp"
 #include "app/backtest/market_files.hpp"
 #include "app/backtest/page.hpp"
+#include "app/backtest/recording_cache.hpp"
 #include "app/backtest/report.hpp"
 #include "app/backtest/sweep.hpp"
 #include "app/commands/commands.hpp"
+#include "app/commands/entity_command.hpp"
 #include "app/feed/pace.hpp"
 #include "app/feed/progress.hpp"
 
@@ -35,6 +40,8 @@ struct options {
   std::string sweep_by = "sharpe";
   std::size_t threads = 0;
   std::size_t top = 10;
+  std::string config;  // Of a node; empty: sweeps run on this machine.
+  bool stop = false;
   bool as_json = false;
   std::string html;
 };
@@ -106,7 +113,7 @@ risk_limits limits_of(const options& o, const paper_options& venue) {
   }
   std::ifstream file(o.limits);
   if (!file) throw std::runtime_error(o.limits + ": cannot read");
-  faults wrong;
+  trading::faults wrong;
   const auto document = nlohmann::json::parse(file, nullptr, false);
   if (document.is_discarded()) throw std::runtime_error(o.limits + ": not a JSON document");
   auto limits = parse_risk_limits(document, "backtest", wrong);
@@ -156,6 +163,14 @@ void check_early(const options& o) {
   s.instruments[0].symbol = "x";
   if (o.sweeps.empty()) s.parameters = parameters_of(o);
   check_session(s);
+  if (o.sweeps.empty() && !o.config.empty())
+    throw std::runtime_error("--config is for sweeps: a single run needs no cluster");
+  if (o.stop && o.config.empty())
+    throw std::runtime_error("--stop is for sweeps over a cluster: add its --config");
+  if (o.threads > 0 && !o.config.empty())
+    throw std::runtime_error(
+        "--threads is for sweeps on this machine; in a cluster it is each node's "
+        "backtests.threads");
   if (!is_sweep_metric(o.sweep_by))
     throw std::runtime_error("--by " + o.sweep_by + ": one of " + sweep_metrics());
   if (!o.html.empty()) chart_folder();
@@ -179,8 +194,7 @@ backtest_report run_one(const options& o, const backtest_settings& settings,
   return report;
 }
 
-sweep_result run_all(const options& o, const backtest_settings& settings,
-                     const loaded_market& market) {
+std::vector<sweep_axis> axes_of(const options& o) {
   std::vector<sweep_axis> axes;
   for (const auto& text : o.sweeps) {
     axes.push_back(parse_axis(text));
@@ -188,17 +202,40 @@ sweep_result run_all(const options& o, const backtest_settings& settings,
       if (axes[i].name == axes.back().name)
         throw std::runtime_error("--sweep " + axes.back().name + " is there twice");
   }
+  return axes;
+}
+
+cluster_sweep run_here(const options& o, const backtest_settings& settings,
+                       const loaded_market& market) {
   const auto threads =
       o.threads > 0 ? o.threads : std::max<std::size_t>(1, std::thread::hardware_concurrency());
   feed::catch_interrupts();
-  feed::progress shown;
-  auto result = run_sweep(settings, market.symbols, std::move(axes), o.sweep_by, threads,
-                          [&](std::size_t done, std::size_t all) {
-                            shown.at(done, static_cast<double>(done) / static_cast<double>(all));
-                            return !feed::interrupted();
-                          });
+  feed::progress shown("runs");
+  cluster_sweep sweep;
+  sweep.result = run_sweep(settings, market.symbols, axes_of(o), o.sweep_by, threads,
+                           [&](std::size_t done, std::size_t all) {
+                             shown.at(done, static_cast<double>(done) / static_cast<double>(all));
+                             return !feed::interrupted();
+                           });
   shown.done();
-  return result;
+  sweep.interrupted = feed::interrupted();
+  return sweep;
+}
+
+int tell_interrupted(const cluster_sweep& sweep) {
+  std::cerr << "backtest: interrupted\n";
+  if (!sweep.id.empty())
+    std::cerr << "sweep " << sweep.id
+              << " goes on in the cluster: the same command again waits for it and shows its "
+                 "results; with --stop it ends it\n";
+  return exit_interrupted;
+}
+
+std::string parameters_text(const std::vector<sweep_axis>& axes, const given_parameters& of) {
+  std::string line = "  ";
+  for (const auto& axis : axes) line += axis.name + '=' + number_text(of.at(axis.name)) + ' ';
+  line.resize(std::max<std::size_t>(line.size(), 26), ' ');
+  return line;
 }
 
 void print_best(const options& o, const sweep_result& sweep) {
@@ -207,17 +244,31 @@ void print_best(const options& o, const sweep_result& sweep) {
     std::cout << " (" << feed::grouped(sweep.left_out) << " combinations are not allowed)";
   std::cout << " in " << two_decimals(sweep.seconds) << " s; the best by " << sweep.by << ":\n";
   for (std::size_t i = 0; i < std::min(o.top, sweep.runs.size()); ++i) {
-    const auto& run = sweep.runs[i];
-    std::string line = "  ";
-    for (const auto& axis : sweep.axes)
-      line += axis.name + '=' + number_text(run.parameters.at(axis.name)) + ' ';
-    line.resize(std::max<std::size_t>(line.size(), 26), ' ');
-    line += "return " + percent(run.metrics.total_return) + ", Sharpe " +
-            two_decimals(run.metrics.sharpe) + ", drawdown " + percent(run.metrics.max_drawdown) +
-            ", " + feed::grouped(static_cast<std::uint64_t>(run.metrics.trades)) + " trades\n";
-    std::cout << line;
+    const auto& [parameters, m] = sweep.runs[i];
+    std::cout << parameters_text(sweep.axes, parameters) << "return " << percent(m.total_return)
+              << ", Sharpe " << two_decimals(m.sharpe) << ", drawdown " << percent(m.max_drawdown)
+              << ", " << feed::grouped(static_cast<std::uint64_t>(m.trades)) << " trades\n";
   }
-  std::cout << "\nThe best one:\n";
+}
+
+/// Standard error, so that JSON stays whole.
+void print_failures(const options& o, const cluster_sweep& sweep) {
+  if (!sweep.failed.empty())
+    std::cerr << feed::grouped(sweep.failed.size())
+              << " runs failed; the same command again runs them again:\n";
+  for (std::size_t i = 0; i < std::min(o.top, sweep.failed.size()); ++i)
+    std::cerr << parameters_text(sweep.result.axes, sweep.failed[i].parameters)
+              << sweep.failed[i].reason << '\n';
+  if (!sweep.stopped.empty())
+    std::cerr << "the sweep is not complete: " << sweep.stopped
+              << "; the same command again goes on\n";
+}
+
+nlohmann::json failures_json(const cluster_sweep& sweep) {
+  auto list = nlohmann::json::array();
+  for (const auto& one : sweep.failed)
+    list.push_back({{"parameters", one.parameters}, {"reason", one.reason}});
+  return list;
 }
 
 nlohmann::json sweep_runs_json(const sweep_result& sweep) {
@@ -237,35 +288,58 @@ void write_page(const std::string& path, const std::string& page) {
   std::cerr << "page: " << path << '\n';
 }
 
+void print(const options& o, const backtest_report& report, const cluster_sweep* sweep,
+           std::uint64_t skipped) {
+  if (o.as_json) {
+    auto all = json_of(report);
+    if (sweep != nullptr) all["sweep"] = sweep_runs_json(sweep->result);
+    if (sweep != nullptr && !sweep->id.empty()) {
+      all["sweep_id"] = sweep->id;
+      all["sweep_failed"] = failures_json(*sweep);
+    }
+    std::cout << all.dump() << '\n';
+    return;
+  }
+  if (sweep != nullptr) {
+    print_best(o, sweep->result);
+    std::cout << "\nThe best one:\n";
+  }
+  std::cout << text_of(report);
+  if (skipped > 0)
+    std::cout << feed::grouped(skipped)
+              << " records were left out: tickers, book updates, other bars, bad lines\n";
+}
+
 int run(const options& o) {
   check_early(o);
+  std::optional<app::settings> cluster;
+  if (!o.config.empty()) cluster = load_settings_or_throw(o.config);
   auto market = load_market(o.data);
   auto settings = settings_of(o, market);
-  std::optional<sweep_result> sweep;
-  if (!o.sweeps.empty()) {
-    sweep = run_all(o, settings, market);
-    if (feed::interrupted()) {
-      std::cerr << "backtest: interrupted\n";
-      return exit_interrupted;
+  std::optional<cluster_sweep> sweep;
+  if (cluster) {
+    const auto recording = encode_recording(market.symbols);
+    const auto order = make_sweep_order(settings, axes_of(o), name_of_recording(recording));
+    if (o.stop) {
+      std::cout << stop_on_cluster(*cluster, order) << '\n';
+      return 0;
     }
-    settings.session.parameters = sweep->runs.front().parameters;
+    sweep = run_on_cluster(*cluster, order, recording, o.sweep_by);
+  } else if (!o.sweeps.empty()) {
+    sweep = run_here(o, settings, market);
+  }
+  if (sweep) {
+    if (sweep->interrupted) return tell_interrupted(*sweep);
+    print_failures(o, *sweep);
+    if (sweep->result.runs.empty()) throw std::runtime_error("no run of the sweep is done");
+    settings.session.parameters = sweep->result.runs.front().parameters;
   }
   check_session(settings.session);
   const auto report = run_one(o, settings, market);
-  if (o.as_json) {
-    auto all = json_of(report);
-    if (sweep) all["sweep"] = sweep_runs_json(*sweep);
-    std::cout << all.dump() << '\n';
-  } else {
-    if (sweep) print_best(o, *sweep);
-    std::cout << text_of(report);
-    if (market.skipped > 0)
-      std::cout << feed::grouped(market.skipped)
-                << " records were left out: tickers, book updates, other bars, bad lines\n";
-  }
+  print(o, report, sweep ? &*sweep : nullptr, market.skipped);
   if (!o.html.empty())
-    write_page(o.html, page_of(report, market.symbols, sweep ? &*sweep : nullptr));
-  return 0;
+    write_page(o.html, page_of(report, market.symbols, sweep ? &sweep->result : nullptr));
+  return sweep && (!sweep->failed.empty() || !sweep->stopped.empty()) ? exit_failed : 0;
 }
 
 void add_data_options(CLI::App& command, options& o) {
@@ -324,14 +398,19 @@ void add_sweep_options(CLI::App& command, options& o) {
   command.add_option("--by", o.sweep_by, "What ranks the runs: " + sweep_metrics())
       ->capture_default_str();
   command.add_option("--threads", o.threads, "Of a sweep (default: one a core)");
+  command.add_option("-c,--config", o.config,
+                     "A node's config file: spreads the sweep over its cluster; the same command "
+                     "again goes on where it is");
+  command.add_flag("--stop", o.stop, "Ends this sweep in the cluster: no further runs begin");
   command.add_option("--top", o.top, "How many of the best are shown")->capture_default_str();
 }
 
 }  // namespace
 
 void add_backtest_command(CLI::App& app, int& exit_code) {
-  auto* command =
-      app.add_subcommand("backtest", "Runs a strategy over recorded data, on this machine alone");
+  auto* command = app.add_subcommand(
+      "backtest",
+      "Runs a strategy over recorded data, on this machine; sweeps over a cluster, too");
   static options o;
   command->add_option("--strategy", o.strategy, "One of " + strategy_names())->required();
   command->add_option("--param", o.parameters, "NAME=NUMBER; repeatable");

@@ -29,8 +29,13 @@ std::string clock_text(double seconds) {
 
 }  // namespace
 
-progress::progress()
-    : terminal_(::isatty(2) == 1), began_(clock::now()), next_(began_ + (terminal_ ? 200ms : 5s)) {}
+progress::progress(std::string what, std::uint64_t before, double share_before)
+    : what_(std::move(what)),
+      before_(before),
+      share_before_(share_before),
+      terminal_(::isatty(2) == 1),
+      began_(clock::now()),
+      next_(began_ + (terminal_ ? 200ms : 5s)) {}
 
 double progress::seconds() const {
   return std::chrono::duration<double>(clock::now() - began_).count();
@@ -46,9 +51,11 @@ void progress::at(std::uint64_t rows, double share) {
 void progress::show(std::uint64_t rows, double share) {
   const auto passed = seconds();
   std::string text = terminal_ ? std::string("\r\x1b[K").append(bar(share)) : "";
-  text += std::to_string(static_cast<int>(share * 100)) + " %, " + grouped(rows) + " rows, " +
-          grouped(static_cast<std::uint64_t>(static_cast<double>(rows) / passed)) + "/s";
-  if (share > 0) text += ", eta " + clock_text(passed / share - passed);
+  text += std::to_string(static_cast<int>(share * 100)) + " %, " + grouped(rows) + ' ' + what_ +
+          ", " + grouped(static_cast<std::uint64_t>(static_cast<double>(rows - before_) / passed)) +
+          "/s";
+  if (const auto gained = share - share_before_; gained > 0)
+    text += ", eta " + clock_text(passed * (1 - share) / gained);
   std::cerr << text << (terminal_ ? "" : "\n") << std::flush;
   shown_ = true;
 }

@@ -50,6 +50,11 @@ void log_shards(const std::string& config_file) {
 /// before as committed, and notes the longest wait.
 class cluster_under_load::prober {
  public:
+  struct wait {
+    double ms = 0;
+    clock_type::time_point from{};
+    unsigned shard = 0;
+  };
   prober(cluster_under_load& cluster, int node)
       : cluster_(cluster), shards_(cluster.shards_of(node)), client_(cluster.connect(node)) {
     thread_ = std::thread([this] { probe(); });
@@ -58,14 +63,17 @@ class cluster_under_load::prober {
     if (thread_.joinable()) longest();
   }
   /// Ends it.
-  double longest() {
+  wait longest() {
     stop_ = true;
     thread_.join();
     if (problem_) std::rethrow_exception(problem_);
     return longest_;
   }
-  /// From here on.
-  void reset() { longest_ = 0; }
+  /// From here on: of those that end later.
+  void reset() {
+    const std::lock_guard lock(mutex_);
+    longest_ = {};
+  }
 
  private:
   void probe() {
@@ -78,7 +86,8 @@ class cluster_under_load::prober {
           if (ms_since(start) > 60'000) throw std::runtime_error("a shard has stood still");
           std::this_thread::sleep_for(500us);
         }
-        longest_ = std::max(longest_.load(), ms_since(start));
+        const std::lock_guard lock(mutex_);
+        if (ms_since(start) > longest_.ms) longest_ = {ms_since(start), start, shard};
       }
     } catch (...) {
       problem_ = std::current_exception();
@@ -88,7 +97,8 @@ class cluster_under_load::prober {
   cluster_under_load& cluster_;
   const std::vector<unsigned> shards_;
   std::unique_ptr<app::client> client_;
-  std::atomic<double> longest_ = 0;
+  std::mutex mutex_;
+  wait longest_;
   std::atomic<bool> stop_ = false;
   std::exception_ptr problem_;
   std::thread thread_;
@@ -172,7 +182,14 @@ fail_over cluster_under_load::strike(int node, fault how) {
   }
   fail_over result;
   result.total = ms_since(start);
-  for (auto& p : probers) result.longest_wait = std::max(result.longest_wait, p->longest());
+  for (auto& p : probers) {
+    const auto longest = p->longest();
+    if (longest.ms <= result.longest_wait) continue;
+    result.longest_wait = longest.ms;
+    result.longest_wait_from =
+        std::chrono::duration<double, std::milli>(longest.from - start).count();
+    result.longest_wait_shard = longest.shard;
+  }
   result.parts = timeline_->read(static_cast<std::size_t>(node - 1), victim,
                                  {moved.begin(), moved.end()}, start_by_calendar, result.total);
   return result;
@@ -194,7 +211,7 @@ double cluster_under_load::longest_wait_undisturbed(std::chrono::milliseconds sp
   auto probers = probe_all_but(0);
   std::this_thread::sleep_for(span);
   double longest = 0;
-  for (auto& p : probers) longest = std::max(longest, p->longest());
+  for (auto& p : probers) longest = std::max(longest, p->longest().ms);
   return longest;
 }
 
@@ -225,9 +242,7 @@ std::int64_t cluster_under_load::applied_or_refused() const {
 }
 
 std::unique_ptr<app::client> cluster_under_load::connect(int node) const {
-  app::settings s;
-  s.cluster.name = "test";
-  s.node.admin.port = static_cast<std::uint16_t>(folder_.admin_port(node));
+  auto s = settings_of(folder_, node);
   std::unique_ptr<app::client> made;
   if (!network_) return std::make_unique<app::client>(s);
   s.node.admin.host = network_->host(node);

@@ -24,7 +24,9 @@ enum class fault : std::uint8_t { kill, stop, partition };
 struct fail_over {
   double total = 0;  // Until every shard of the victim had committed a record made after the fault.
   std::optional<phases> parts;
-  double longest_wait = 0;  // Of a record for a shard that did not move, until it was committed.
+  double longest_wait = 0;  // Of a record for a shard that did not move, until it was committed,
+  double longest_wait_from = 0;     // that was sent so long after the fault,
+  unsigned longest_wait_shard = 0;  // to this shard.
 };
 
 /// Three nodes, a load on all of their shards, and one symbol in each to ask about.

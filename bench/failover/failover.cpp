@@ -45,9 +45,9 @@ series strike_all(cluster_under_load& cluster, const char* name, fault how, int 
     const auto p = f.parts.value_or(phases{});
     std::fprintf(stderr,
                  "%s node-%d: %.0f ms (detect %.0f, declare %.0f, load %.0f, open %.0f, apply "
-                 "%.0f); others waited %.0f ms, undisturbed %.0f ms\n",
+                 "%.0f); others waited %.0f ms (shard %u, from %.0f ms on), undisturbed %.0f ms\n",
                  name, n, f.total, p.detect, p.declare, p.load, p.open, p.apply, f.longest_wait,
-                 all.undisturbed.back());
+                 f.longest_wait_shard, f.longest_wait_from, all.undisturbed.back());
   }
   return all;
 }

@@ -86,15 +86,32 @@ void stream(const Kernel kernel, const series& s,
   for (std::size_t i = 0; i < s.size(); ++i) out[i] = kernel.update(state, cells.data(), s.at(i));
 }
 
-double measure_kernel(const std::string& text, const series& s, int repeats) {
+/// What a kernel with a memory cannot go below: a number comes out of a ring some bars after it
+/// went in, and nothing is made of it.
+struct bare_ring {
+  static constexpr std::size_t outputs = 1;
+  indicators::delayed_close delay;
+  using state = indicators::delayed_close::state;
+
+  std::size_t cells() const { return delay.period; }
+  std::array<double, 1> update(state& s, double* ring, const bar_input& bar) const {
+    double before = 0;
+    delay.update(s, ring, bar.close, before);
+    return {before};
+  }
+};
+
+template <class Kernel>
+double measure_kernel(const Kernel& kernel, const series& s, int repeats) {
+  std::vector<std::array<double, Kernel::outputs>> out(s.size());
+  return measure(s, repeats, [&] { stream(kernel, s, out); });
+}
+
+double measure_named(const std::string& text, const series& s, int repeats) {
   std::vector<std::string> wrong;
   const auto parsed = indicators::parse_indicator(text, wrong);
-  return std::visit(
-      [&]<class K>(const K& kernel) {
-        std::vector<std::array<double, K::outputs>> out(s.size());
-        return measure(s, repeats, [&] { stream(kernel, s, out); });
-      },
-      parsed.kernel);
+  return std::visit([&](const auto& kernel) { return measure_kernel(kernel, s, repeats); },
+                    parsed.kernel);
 }
 
 double measure_set(std::span<const std::string> list, const series& s, int repeats) {
@@ -137,9 +154,10 @@ void write_values(const std::string& name, const series& s) {
 void run(const series& s, int repeats) {
   for (const auto& text : texts) {
     const auto metric = indicator_plan(std::vector{text}).names().front();
-    report(metric, measure_kernel(text, s, repeats));
+    report(metric, measure_named(text, s, repeats));
     report(metric + ".set", measure_set(std::vector{text}, s, repeats));
   }
+  report("bare_ring_10", measure_kernel(bare_ring{{10}}, s, repeats));
   const market_options usual;
   report("usual_list.set", measure_set(usual.indicators, s, repeats));
   report("usual_list.bytes",

@@ -20,11 +20,12 @@ constexpr auto no_checkpoint =
     R"("checkpoint": {"interval_ms": 60000, "output_delay_ms": 60000, "uncommitted_records_max": 10000000})";
 
 std::int64_t applied(const cluster_folder& folder) {
-  app::settings s;
-  s.cluster.name = "test";
-  s.node.admin.port = static_cast<std::uint16_t>(folder.admin_port());
   try {
-    return app::client(s).ask({{"verb", "status"}}).at("ingress").at("records").get<std::int64_t>();
+    return app::client(settings_of(folder))
+        .ask({{"verb", "status"}})
+        .at("ingress")
+        .at("records")
+        .get<std::int64_t>();
   } catch (const app::client_error&) {
     return -1;
   }

@@ -87,10 +87,7 @@ class cluster_of_three {
     }
   }
   std::unique_ptr<app::client> client_of(int n) const {
-    app::settings s;
-    s.cluster.name = "test";
-    s.node.admin.port = static_cast<std::uint16_t>(folder_.admin_port(n));
-    return std::make_unique<app::client>(s);
+    return std::make_unique<app::client>(settings_of(folder_, n));
   }
 
   void report(const std::string& metric, double value, const char* unit) const {

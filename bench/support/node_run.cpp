@@ -22,6 +22,14 @@ bridge::kafka_options kafka_of(const cluster_folder& folder) {
   return o;
 }
 
+app::settings settings_of(const cluster_folder& folder, int node) {
+  app::settings s;
+  s.cluster.name = "test";
+  s.node.id = "node-" + std::to_string(node);
+  s.node.admin.port = static_cast<std::uint16_t>(folder.admin_port(node));
+  return s;
+}
+
 /// Trades (and quotes) of all symbols, ten a second each, prices walking in steps of a cent.
 void produce(const cluster_folder& folder, const market_records& a) {
   bridge::topic_admin(kafka_of(folder))

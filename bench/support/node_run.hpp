@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "app/settings.hpp"
 #include "runtime/bridge/kafka_options.hpp"
 #include "tests/support/node_process.hpp"
 
@@ -17,6 +18,9 @@ struct market_records {
 };
 
 bridge::kafka_options kafka_of(const test::cluster_folder& folder);
+
+/// What a client needs to reach a node: the nodes' names are node-1, node-2 and so on.
+app::settings settings_of(const test::cluster_folder& folder, int node = 1);
 
 /// Makes the topic `market` and fills it: ten ticks a second and symbol, prices walking in steps of
 /// a cent.

@@ -23,7 +23,8 @@ rdk::settings consumer_defaults(const ingress_options& o) {
   return {{"fetch.wait.max.ms", std::to_string(o.fetch_wait.count())},
           {"fetch.error.backoff.ms", "20"},
           {"check.crcs", "false"},
-          {"fetch.max.bytes", "8388608"},
+          {"fetch.max.bytes", "1048576"},
+          {"fetch.message.max.bytes", "262144"},
           {"queued.min.messages", std::to_string(o.prefetch_records)},
           {"queued.max.messages.kbytes", std::to_string(o.prefetch_kib_max)}};
 }

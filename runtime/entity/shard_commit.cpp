@@ -213,11 +213,8 @@ void shard_machine::release_answers(open_batch& batch) {
   }
   for (auto& [from, call] : batch.calls)
     if (world_.lease_valid()) world_.call(from, std::move(call));
-  for (const auto& [slot, from] : batch.shows) {
-    auto& e = residents_[slot];
-    if (e.state != residents::entry::status::ready || e.stored || e.changed || e.busy > 0) continue;
-    retire(slot);
-  }
+  for (const auto& [slot, from] : batch.shows)
+    if (at_rest(slot) && !residents_[slot].stored) retire(slot);
 }
 
 }  // namespace troupe

@@ -72,6 +72,7 @@ void shard_machine::on_egress_opened(const std::map<std::string, sequence>& out)
          {},
          {}});
   }
+  if (outbox_.undelivered() == 0) undelivered_since_ = {};
   if (phase_ == phase::opening) return go_live();
   hand_out();
   hold_back_if_full();
@@ -120,7 +121,6 @@ void shard_machine::hand_out() {
 void shard_machine::on_delivered(const std::string& topic, sequence seq) {
   if (phase_ != phase::live) return;
   outbox_.delivered(topic_target(topic), seq);
-  undelivered_since_ = outbox_.undelivered() == 0 ? time_point{} : world_.now();
   relieve();
 }
 
@@ -139,6 +139,7 @@ void shard_machine::on_channel_acknowledged(const std::string& target, sequence 
 
 /// Something has left the outbox.
 void shard_machine::relieve() {
+  undelivered_since_ = outbox_.undelivered() == 0 ? time_point{} : world_.now();
   hold_back_if_full();
   run_units();
   maybe_commit();
@@ -164,9 +165,8 @@ void shard_machine::on_wake() {
     hand_out();
   }
   residents_.each([&](slot_id slot, residents::entry& e) {
-    const bool idle = e.state == residents::entry::status::ready && !e.changed && e.busy == 0 &&
-                      now - e.used >= setup_.limits.idle_timeout;
-    if (idle && !open_.touched.contains(slot) && !follower_.follows(slot)) retire(slot);
+    const bool idle = now - e.used >= setup_.limits.idle_timeout;
+    if (idle && at_rest(slot) && !follower_.follows(slot)) retire(slot);
   });
   tend_feeds();
   run_units();
@@ -223,6 +223,12 @@ slot_id shard_machine::resident(const kind_def& kind, const entity_id& id) {
   to_load_.push_back(id);
   ++loading_;
   return slot;
+}
+
+bool shard_machine::at_rest(slot_id slot) {
+  const auto& e = residents_[slot];
+  return e.state == residents::entry::status::ready && !e.changed && e.busy == 0 &&
+         !open_.touched.contains(slot) && !open_.shows.contains(slot);
 }
 
 void shard_machine::retire(slot_id slot) {

@@ -212,6 +212,8 @@ class shard_machine {
 
   slot_id resident(const kind_def& kind, const entity_id& id);
   void mark_changed(slot_id slot);
+  /// Nothing of it waits to be committed or shown, and nothing is under way to it.
+  bool at_rest(slot_id slot);
   void retire(slot_id slot);
   void load_missing();
   const kind_def* find_kind(std::string_view name) const;

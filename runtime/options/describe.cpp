@@ -162,7 +162,8 @@ void describe(section& s, postgres_options& o) {
       "environment, \"... password=${TROUPE_PASSWORD}\", or from ~/.pgpass; it is never printed.");
   s.number("connections", connections, {1, 64, "connections"},
            "Store threads of a node, each with its own connection. More commit more shards at the "
-           "same time until the server's disk is busy; every one costs a process of the server.");
+           "same time until the server's disk is busy; every one costs a process of the server. "
+           "One more takes shards over.");
   s.duration("statement_timeout_ms", statement_timeout, {100, hour_ms},
              "The server ends a statement that takes longer, and the shard is recovered. Shorter "
              "frees the locks of a stuck owner earlier; too short fails big commits on a slow "
@@ -240,8 +241,8 @@ void describe(section& s, ingress_options& o) {
   s.rule(batch_records_max <= shard_inflight_max, "shard_inflight_max", {"batch_records_max"},
          "must be at least batch_records_max = " + std::to_string(batch_records_max));
   s.number("queued_kbytes_max", queued_kbytes_max, {64, 2'097'151, "KiB"},
-           "Records that librdkafka reads ahead, for the whole node. More keeps a fast consumer "
-           "busy over a slow network and costs memory.");
+           "Records that librdkafka reads ahead, for the whole node, each counted as half a KiB at "
+           "least. More keeps a fast consumer busy over a slow network and costs memory.");
   s.choice("on_truncated", on_truncated,
            {{"stop", truncation::stop}, {"continue", truncation::go_on}},
            "When Kafka has deleted records that a shard had not committed: stop leaves the shard "

@@ -136,11 +136,12 @@ credentials::credentials(credential_files files, identity expected)
 std::shared_ptr<SSL_CTX> credentials::context() {
   const std::lock_guard lock(mutex_);
   if (const auto now = stamps_now(); now != loaded_) try {
-      loaded_ = now;
       load();
+      loaded_ = now;
       log::info("cluster", "certificates_reloaded", {{"file", files_.certificate}});
     } catch (const credentials_error& e) {
-      log::warn("cluster", "certificates_not_reloaded", {{"reason", e.what()}});
+      if (std::exchange(refused_, now) != now)
+        log::warn("cluster", "certificates_not_reloaded", {{"reason", e.what()}});
     }
   return context_;
 }

@@ -64,6 +64,7 @@ class credentials {
   const identity expected_;
   std::mutex mutex_;
   stamps loaded_;
+  stamps refused_;  // Said once; tried again at each link.
   std::shared_ptr<ssl_ctx_st> context_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <future>
+#include <map>
+#include <mutex>
 
 #include "runtime/base/log.hpp"
 #include "runtime/store/array_encoder.hpp"
@@ -66,6 +68,63 @@ struct postgres_store::lane {
   store_worker worker;          // Last: its jobs use the others.
 };
 
+/// Takes shards, those together that came together: what a node inherits costs no more statements
+/// than one shard does, and no lane waits for it.
+struct postgres_store::taker {
+  explicit taker(const postgres_store_options& o)
+      : worker(connection_of(o), {o.reconnect_first, o.reconnect_longest}) {}
+
+  struct request {
+    shard_id shard;
+    incarnation owner;
+    take_done done;
+  };
+  using group = std::map<shard_id, take_done>;
+
+  void post(request r) {
+    {
+      const std::lock_guard lock(mutex);
+      waiting.push_back(std::move(r));
+    }
+    worker.post([this](pg_connection* db) { take_some(db); });
+  }
+  /// Those of one owner, each shard once. There is a job for each request: what stays gets its
+  /// turn.
+  group next(incarnation& owner) {
+    const std::lock_guard lock(mutex);
+    group some;
+    if (!waiting.empty()) owner = waiting.front().owner;
+    std::vector<request> rest;
+    for (auto& r : waiting)
+      if (r.owner != owner || !some.try_emplace(r.shard, std::move(r.done)).second)
+        rest.push_back(std::move(r));
+    waiting.swap(rest);
+    return some;
+  }
+  void take_some(pg_connection* db) {
+    incarnation owner;
+    const auto some = next(owner);
+    if (some.empty()) return;
+    std::vector<shard_id> shards;
+    for (const auto& [shard, done] : some) shards.push_back(shard);
+    const auto eras = db == nullptr ? std::nullopt : take_shards(*db, shards, owner);
+    if (eras) std::erase_if(shards, [&](shard_id shard) { return !eras->contains(shard); });
+    auto images = eras ? read_images(*db, shards) : std::nullopt;
+    for (const auto& [shard, done] : some) {
+      if (!images)
+        done({}, commit_outcome::unavailable);
+      else if (const auto era = eras->find(shard); era == eras->end())
+        done({}, commit_outcome::fenced);
+      else
+        done(taken_shard{era->second, std::move(images->at(shard))}, commit_outcome::committed);
+    }
+  }
+
+  std::mutex mutex;
+  std::vector<request> waiting;
+  store_worker worker;  // Last: its jobs use the others.
+};
+
 struct postgres_store::counters {
   std::array<std::atomic<std::uint64_t>, 5> commits{};
 
@@ -74,7 +133,9 @@ struct postgres_store::counters {
 
 postgres_store::postgres_store(const postgres_store_options& options,
                                std::vector<const table_def*> tables)
-    : tables_(std::move(tables)), counters_(std::make_unique<counters>()) {
+    : tables_(std::move(tables)),
+      counters_(std::make_unique<counters>()),
+      taker_(std::make_unique<taker>(options)) {
   for (std::uint32_t i = 0; i < std::max(1u, options.threads); ++i)
     lanes_.push_back(std::make_unique<lane>(options, tables_));
 }
@@ -106,15 +167,7 @@ std::vector<std::string> postgres_store::verify() {
 }
 
 void postgres_store::take(shard_id shard, incarnation owner, take_done done) {
-  lane_of(shard).worker.post([=, done = std::move(done)](pg_connection* db) {
-    if (db == nullptr) return done({}, commit_outcome::unavailable);
-    epoch era;
-    const auto outcome = take_shard(*db, shard, owner, era);
-    if (outcome != commit_outcome::committed) return done({}, outcome);
-    auto image = read_image(*db, shard);
-    if (!image) return done({}, commit_outcome::unavailable);
-    done(taken_shard{era, std::move(*image)}, commit_outcome::committed);
-  });
+  taker_->post({shard, owner, std::move(done)});
 }
 
 void postgres_store::release(shard_id shard, epoch era, std::function<void()> done) {
@@ -158,6 +211,7 @@ store_statistics postgres_store::statistics() const {
   s.unavailable = counters_->of(commit_outcome::unavailable);
   s.rejected = counters_->of(commit_outcome::rejected);
   for (const auto& l : lanes_) s.queued += l->worker.queued();
+  s.queued += taker_->worker.queued();
   return s;
 }
 

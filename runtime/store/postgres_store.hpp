@@ -14,7 +14,8 @@ struct postgres_store_options {
   std::string node = "none";
   incarnation life;
   /// Store threads, each with one connection; shard s is served by thread s % threads. More let
-  /// more commits flush together; beyond four on two cores they only wait for each other.
+  /// more commits flush together; beyond four on two cores they only wait for each other. One more
+  /// takes shards, so that the commits of others do not wait for that.
   std::uint32_t threads = 4;
   /// Longest time a statement may take in the server, and so the longest that a takeover waits for
   /// an old owner.
@@ -63,12 +64,14 @@ class postgres_store final : public shard_store {
 
  private:
   struct lane;
+  struct taker;
   struct counters;
   lane& lane_of(shard_id shard);
 
   std::vector<const table_def*> tables_;
   std::unique_ptr<counters> counters_;
   std::vector<std::unique_ptr<lane>> lanes_;
+  std::unique_ptr<taker> taker_;
 };
 
 }  // namespace troupe::store

@@ -142,9 +142,27 @@ alter table entity add column follows boolean not null default false;
 create index entity_follows on entity(shard) where follows;
 )sql";
 
+// What is large and never changes, by a name made from its content; in parts, so that no statement
+// carries all of it. It does not compress: external storage saves the attempt.
+constexpr std::string_view blobs = R"sql(
+create table blob(
+  id        text primary key,
+  bytes     bigint not null,
+  stored_at timestamptz not null default now()
+);
+create table blob_part(
+  id     text not null references blob on delete cascade,
+  number integer not null,
+  bytes  bytea not null,
+  primary key (id, number)
+);
+alter table blob_part alter column bytes set storage external;
+)sql";
+
 constexpr std::array list{
     migration{"runtime/0001_tables", tables}, migration{"runtime/0002_state_storage", storage},
-    migration{"runtime/0003_cluster", cluster}, migration{"runtime/0004_feeds", feeds}};
+    migration{"runtime/0003_cluster", cluster}, migration{"runtime/0004_feeds", feeds},
+    migration{"runtime/0005_blobs", blobs}};
 
 }  // namespace
 

@@ -10,12 +10,12 @@ namespace {
 constexpr auto take_sql = R"sql(
 update shard s set owner = me.id, incarnation = me.incarnation, epoch = s.epoch + 1
 from node me
-where s.id = $1::int4 and me.incarnation = $2::int8 and me.state = 'live' and me.alive_until > now()
+where s.id = any($1::int4[]) and me.incarnation = $2::int8 and me.state = 'live' and me.alive_until > now()
   and (s.assigned is null or s.assigned = me.id or s.incarnation = me.incarnation)
   and (s.incarnation is null or s.incarnation = me.incarnation or not exists (
     select 1 from node n
     where n.incarnation = s.incarnation and n.state = 'live' and n.alive_until > now()))
-returning s.epoch)sql";
+returning s.id, s.epoch)sql";
 
 constexpr auto release_sql =
     "update shard set owner = null, incarnation = null, epoch = epoch + 1 "
@@ -61,24 +61,34 @@ pqxx::binarystring text_array(const std::vector<entity_id>& ids) {
   return pqxx::binarystring(std::move(out).take());
 }
 
+pqxx::binarystring int4_array(const std::vector<shard_id>& shards) {
+  array_encoder out(pg_type::int4, shards.size());
+  for (const auto shard : shards) out.put(static_cast<std::int32_t>(shard.value()));
+  return pqxx::binarystring(std::move(out).take());
+}
+
+shard_id shard_of(const pqxx::field& f) {
+  return shard_id(f.as<std::uint32_t>());
+}
 outbox_row to_outbox(const pqxx::row& r) {
-  return {text(r[0]), sequence(number(r[1])), text(r[2]), text(r[3])};
+  return {text(r[1]), sequence(number(r[2])), text(r[3]), text(r[4])};
 }
 timer_row to_timer(const pqxx::row& r) {
-  return {{text(r[0]), text(r[1])}, text(r[2]), from_micros(number(r[3])), text(r[4])};
+  return {{text(r[1]), text(r[2])}, text(r[3]), from_micros(number(r[4])), text(r[5])};
 }
 
 }  // namespace
 
-commit_outcome take_shard(pg_connection& db, shard_id shard, incarnation owner, epoch& era) {
-  pqxx::result rows;
-  const auto result = db.execute("take", take_sql, {binary(shard), binary(owner)}, rows);
-  // Whether it was taken when the answer was lost does not matter: taking it again raises the epoch
-  // again.
-  if (result != statement_result::done) return commit_outcome::unavailable;
-  if (rows.empty()) return commit_outcome::fenced;
-  era = epoch(number(rows[0][0]));
-  return commit_outcome::committed;
+// Whether they were taken when the answer was lost does not matter: taking them again raises the
+// epochs again.
+std::optional<std::map<shard_id, epoch>> take_shards(pg_connection& db,
+                                                     const std::vector<shard_id>& shards,
+                                                     incarnation owner) {
+  std::map<shard_id, epoch> taken;
+  const bool reached =
+      each(db, "take", take_sql, {int4_array(shards), binary(owner)},
+           [&](const auto& r) { taken.emplace(shard_of(r[0]), epoch(number(r[1]))); });
+  return reached ? std::optional(std::move(taken)) : std::nullopt;
 }
 
 void release_shard(pg_connection& db, shard_id shard, epoch era) {
@@ -86,32 +96,42 @@ void release_shard(pg_connection& db, shard_id shard, epoch era) {
   db.execute("release", release_sql, {binary(shard), binary(era)}, none);
 }
 
-std::optional<shard_image> read_image(pg_connection& db, shard_id shard) {
-  shard_image image;
-  const binary_parameters id{binary(shard)};
+std::optional<std::map<shard_id, shard_image>> read_images(pg_connection& db,
+                                                           const std::vector<shard_id>& shards) {
+  std::map<shard_id, shard_image> all;
+  for (const auto shard : shards) all[shard];
+  const binary_parameters ids{int4_array(shards)};
+  const auto read = [&](const char* name, const char* sql, auto keep) {
+    return each(db, name, sql, ids, [&](const auto& r) { keep(all.at(shard_of(r[0])), r); });
+  };
   const bool complete =
-      each(db, "positions", "select topic, next from position where shard = $1::int4", id,
-           [&](const auto& r) { image.positions.emplace(text(r[0]), position(number(r[1]))); }) &&
-      each(db, "sequences", "select target, last from outbox_sequence where shard = $1::int4", id,
-           [&](const auto& r) { image.sequences.emplace(text(r[0]), sequence(number(r[1]))); }) &&
-      each(db, "outbox",
-           "select target, seq, key, payload from outbox where shard = $1::int4 order by target, "
-           "seq",
-           id, [&](const auto& r) { image.outbox.push_back(to_outbox(r)); }) &&
-      each(db, "timers",
-           "select kind, key, name, (extract(epoch from due) * 1000000)::int8, message "
-           "from timer where shard = $1::int4 order by due",
-           id, [&](const auto& r) { image.timers.push_back(to_timer(r)); }) &&
-      each(db, "channels", "select source, applied from channel where shard = $1::int4", id,
-           [&](const auto& r) {
-             image.channels.emplace(shard_id(r[0].template as<std::uint32_t>()),
-                                    sequence(number(r[1])));
+      read("positions", "select shard, topic, next from position where shard = any($1::int4[])",
+           [](auto& to, const auto& r) {
+             to.positions.emplace(text(r[1]), position(number(r[2])));
            }) &&
-      each(db, "following", "select kind, key from entity where shard = $1::int4 and follows", id,
-           [&](const auto& r) {
-             image.following.push_back({text(r[0]), text(r[1])});
+      read("sequences",
+           "select shard, target, last from outbox_sequence where shard = any($1::int4[])",
+           [](auto& to, const auto& r) {
+             to.sequences.emplace(text(r[1]), sequence(number(r[2])));
+           }) &&
+      read("outbox",
+           "select shard, target, seq, key, payload from outbox where shard = any($1::int4[]) "
+           "order by shard, target, seq",
+           [](auto& to, const auto& r) { to.outbox.push_back(to_outbox(r)); }) &&
+      read("timers",
+           "select shard, kind, key, name, (extract(epoch from due) * 1000000)::int8, message "
+           "from timer where shard = any($1::int4[]) order by due",
+           [](auto& to, const auto& r) { to.timers.push_back(to_timer(r)); }) &&
+      read("channels", "select shard, source, applied from channel where shard = any($1::int4[])",
+           [](auto& to, const auto& r) {
+             to.channels.emplace(shard_of(r[1]), sequence(number(r[2])));
+           }) &&
+      read("following",
+           "select shard, kind, key from entity where shard = any($1::int4[]) and follows",
+           [](auto& to, const auto& r) {
+             to.following.push_back({text(r[1]), text(r[2])});
            });
-  return complete ? std::optional(std::move(image)) : std::nullopt;
+  return complete ? std::optional(std::move(all)) : std::nullopt;
 }
 
 std::optional<std::vector<entity_row>> read_entities(pg_connection& db, shard_id shard,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -9,16 +10,20 @@
 /// The statements of ownership and recovery; on a store thread's connection.
 namespace troupe::store {
 
-/// Raises the epoch for a new owner. Waits for a commit of the old one that is under way; later
-/// ones are fenced. `fenced`: another incarnation owns it and lives, or `owner` itself has no valid
-/// lease, or no such shard.
-commit_outcome take_shard(pg_connection& db, shard_id shard, incarnation owner, epoch& era);
+/// Raises the epochs for a new owner, all in one statement. Waits for commits of old owners that
+/// are under way; later ones are fenced. Those are missing that another incarnation owns and lives,
+/// or that do not exist; all if `owner` itself has no valid lease. Nothing if the database is out
+/// of reach; so below.
+std::optional<std::map<shard_id, epoch>> take_shards(pg_connection& db,
+                                                     const std::vector<shard_id>& shards,
+                                                     incarnation owner);
 
 /// Makes the shard ownerless, and raises the epoch so that nothing of the old owner can follow.
 void release_shard(pg_connection& db, shard_id shard, epoch era);
 
-/// Nothing if the database is out of reach; so below.
-std::optional<shard_image> read_image(pg_connection& db, shard_id shard);
+/// One image a shard.
+std::optional<std::map<shard_id, shard_image>> read_images(pg_connection& db,
+                                                           const std::vector<shard_id>& shards);
 std::optional<std::vector<entity_row>> read_entities(pg_connection& db, shard_id shard,
                                                      const std::vector<entity_id>& ids);
 std::optional<std::optional<std::string>> read_answer(pg_connection& db, shard_id shard,

@@ -116,7 +116,8 @@ struct taken_shard {
 };
 
 /// Durable memory of shards. Calls return at once; the callback runs on a store thread, exactly
-/// once. Calls for one shard are carried out in the order in which they were made.
+/// once. Calls for one shard are carried out in the order in which they were made, but for `take`:
+/// what an older epoch still has under way is carried out before it, or fenced.
 class shard_store {
  public:
   virtual ~shard_store() = default;

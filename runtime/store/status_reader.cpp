@@ -3,8 +3,7 @@
 #include <array>
 
 #include "runtime/base/ensure.hpp"
-#include "runtime/store/pg_connection.hpp"
-#include "runtime/store/store_error.hpp"
+#include "runtime/store/throwing_connection.hpp"
 
 namespace troupe::store {
 namespace {
@@ -84,18 +83,8 @@ std::string_view to_string(quarantine_state state) {
   return state_names[static_cast<std::size_t>(state)];
 }
 
-struct status_reader::connection : pg_connection {
-  using pg_connection::pg_connection;
-
-  void run(const std::function<void(pqxx::work&)>& body) {
-    const auto result = transact(body);
-    constexpr auto undefined_table = "42P01";
-    if (result == statement_result::rejected && last_sqlstate() == undefined_table)
-      throw refused(
-          "the database lacks Troupe's tables: run `troupe migrate` with the same --config");
-    if (result == statement_result::rejected || refused_for_good()) throw refused(last_error());
-    if (result != statement_result::done) throw unavailable_error(last_error());
-  }
+struct status_reader::connection : throwing_connection {
+  using throwing_connection::throwing_connection;
 
   template <class Row>
   std::vector<Row> list(const char* sql, Row (*convert)(const pqxx::row&)) {

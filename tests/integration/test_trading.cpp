@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/base/clock.hpp"
 #include "tests/integration/trading_run.hpp"
 
 using namespace troupe::test;
@@ -232,4 +233,32 @@ TEST_CASE("paper trading on three nodes, live, while they are killed in turn, do
     run.revive();
     run.node(1 + victim++ % 3).kill();
   });
+}
+
+TEST_CASE("in a silent market the clock ends an order, though its node dies") {
+  trading_run run(1, limits, paper);
+  run.start();
+  CHECK(run.ask({"portfolio", "open", "p1", "--cash", "10000", "--venue", "paper"})["cash"] ==
+        "10000");
+  const auto now = troupe::to_micros(troupe::wall_now());
+  const auto good_till = now + 4'000'000;
+  const json request{{"session", "by-hand"},   {"number", 1},
+                     {"symbol", "SPY"},        {"side", "buy"},
+                     {"type", "limit"},        {"amount", "10"},
+                     {"limit", "99"},          {"in_force", "gtd"},
+                     {"good_till", good_till}, {"decided", {{"time", now}, {"last", "100"}}}};
+  const auto approved = run.ask({"order", "submit", "--portfolio", "p1", request.dump()});
+  REQUIRE_MESSAGE(!approved.contains("error"), approved.dump());
+  wait_until("the order is at the venue", 30s, [&] {
+    return run.sql("select count(*) from orders where status = 'working'") == "1";
+  });
+  run.node().kill();
+  run.revive();
+  wait_until("the end of the order", 60s, [&] {
+    return run.sql("select count(*) from orders where status = 'expired'") == "1";
+  });
+  CHECK(run.sql("select (extract(epoch from updated) * 1000000)::bigint from orders") ==
+        std::to_string(good_till));
+  CHECK(troupe::to_micros(troupe::wall_now()) > good_till);
+  CHECK(run.sql("select count(*) from timer where kind = 'paper_venue'") == "0");
 }

@@ -164,8 +164,11 @@ struct moving_deviation {
   std::size_t cells() const { return period; }
 
   moments update(state& s, double* ring, double x) const {
-    if (s.full == 0 && s.at == 0) s.origin = x;
-    const double gone = s.full != 0 ? ring[s.at] - s.origin : 0;
+    double gone = 0;
+    if (s.full != 0) [[likely]]
+      gone = ring[s.at] - s.origin;
+    else if (s.at == 0)
+      s.origin = x;
     const double added = x - s.origin;
     s.sum += added - gone;
     s.squares += (added - gone) * (added + gone);
@@ -176,8 +179,12 @@ struct moving_deviation {
       s.full = 1;
     }
     if (s.full == 0) return {none, none, false};
-    if (spread(s) < 1e-4 * s.wear) [[unlikely]]
-      sum_up(s, ring, x);
+    if (spread(s) < 1e-4 * s.wear) [[unlikely]] {
+      const auto anew = sum_up(ring, x);
+      s.origin = x;
+      s.sum = anew.sum;
+      s.squares = s.wear = anew.squares;
+    }
     return {s.origin + s.sum * inverse, std::sqrt(spread(s) * inverse), true};
   }
 
@@ -195,18 +202,20 @@ struct moving_deviation {
   /// `period` times the variance.
   double spread(const state& s) const { return s.squares - s.sum * s.sum * inverse; }
 
-  /// At least one `period`th of the new squares is spread, so that the sums last a while.
-  [[gnu::noinline]] void sum_up(state& s, const double* ring, double origin) const {
+  struct sums {
     double sum = 0;
     double squares = 0;
+  };
+  /// At least one `period`th of the new squares is spread, so that the sums last a while. It does
+  /// not see the state, which can so stay in registers.
+  [[gnu::noinline]] sums sum_up(const double* ring, double origin) const {
+    sums anew;
     for (std::uint32_t i = 0; i < period; ++i) {
       const double d = ring[i] - origin;
-      sum += d;
-      squares += d * d;
+      anew.sum += d;
+      anew.squares += d * d;
     }
-    s.origin = origin;
-    s.sum = sum;
-    s.squares = s.wear = squares;
+    return anew;
   }
 };
 

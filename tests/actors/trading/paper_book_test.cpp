@@ -35,8 +35,8 @@ class venue {
     return o;
   }
   /// Sends the order that was described last; its acknowledgement is not told.
-  void send() {
-    book.take(o, out);
+  void send(time_point now = time_point::max()) {
+    book.take(o, out, now);
     REQUIRE(!out.empty());
     if (out.back().what == report_kind::acknowledged) out.pop_back();
   }
@@ -374,12 +374,31 @@ TEST_CASE("orders expire before an event at or after their end fills them") {
   v.send();
   CHECK(v.on(trade(6'399, "100")) == strings{});
   CHECK(v.on(trade(6'400, "80")) == strings{"expired 2"});
-  v.limit("3", side::buy, "5", "90").in_force = time_in_force::day;
-  v.send();
-  v.book.advance(from_micros(begin_micros + 6'399 * second), v.out);
+}
+
+TEST_CASE("in a silent market the clock ends orders, as late as the log is behind it") {
+  const auto at = [](std::int64_t seconds) { return from_micros(begin_micros + seconds * second); };
+  venue v;
+  v.limit("1", side::buy, "5", "90").in_force = time_in_force::day;
+  v.send(at(2));
+  CHECK(v.book.clock_end() == to_micros(at(6'402)));
+  v.limit("2", side::buy, "5", "90").in_force = time_in_force::gtd;
+  v.o.good_till = at(3);
+  v.send(at(3));  // Of a replay.
+  v.limit("3", side::buy, "5", "90");
+  v.send(at(0));
+  v.limit("4", side::buy, "5", "90").in_force = time_in_force::day;
+  v.send();  // There is no clock.
+  v.book = paper_book::load(v.book.save());
+  v.book.advance(at(6'401), v.out);
   CHECK(v.said() == strings{});
-  v.book.advance(from_micros(begin_micros + 6'400 * second), v.out);
-  CHECK(v.said() == strings{"expired 3"});
+  v.book.advance(at(6'402), v.out);
+  REQUIRE(v.out.size() == 1);
+  CHECK(v.out[0].time == at(6'400));
+  CHECK(v.said() == strings{"expired 1"});
+  CHECK(v.book.clock_end() == paper_order::never);
+  v.book.advance(at(100'000), v.out);
+  CHECK(v.said() == strings{});
 }
 
 TEST_CASE("cancels: at once, or after the latency; too late they are refused") {

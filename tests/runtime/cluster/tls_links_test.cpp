@@ -239,6 +239,17 @@ TEST_CASE("replaced certificates count from the next link on; unusable ones neve
   CHECK(serial() == second);
   CHECK(s.d.log_text().find("certificates_not_reloaded") != std::string::npos);
   CHECK(s.c.ask(s.c.dial(s.d.target(), caller_now), std::string("hello")) == "root: hello");
+  // Tried again at each link, also when the time of the file does not change.
+  const auto file = s.files.node("node-1").certificate;
+  const auto good = s.files.text("node-1.crt");
+  s.files.write("node-1.crt", "spoilt", 0644);
+  const auto time = std::filesystem::last_write_time(file);
+  CHECK(serial() == second);
+  s.files.write("node-1.crt", good, 0644);
+  std::filesystem::last_write_time(file, time);
+  const auto third = serial();
+  CHECK(third != first);
+  CHECK(third != second);
 }
 
 }  // namespace troupe::cluster

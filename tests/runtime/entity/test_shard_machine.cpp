@@ -192,9 +192,11 @@ TEST_CASE("a message to another shard goes through its channel, once") {
   REQUIRE(!s.world->to_shards.empty());
   CHECK(s.world->to_shards.front().key == "savings/far away");
   CHECK(s.disk.outbox["shard:1"].size() == 1);
+  CHECK(s.machine().progress().undelivered_since != time_point{});
   s.machine().on_channel_acknowledged("shard:1", sequence(1));
   s.settle();
   CHECK(s.disk.outbox["shard:1"].empty());
+  CHECK(s.machine().progress().undelivered_since == time_point{});
 }
 
 TEST_CASE("a channel applies each message once and acknowledges only what is durable") {
@@ -326,6 +328,43 @@ TEST_CASE("showing an entity answers with committed state; an unknown one is ref
   s.machine().on_show({"tallies", "a"}, request_ref(3));
   CHECK(s.world->replies.at(3)["detail"] == R"(there is no "tallies"; kinds are tally, savings)");
   CHECK(!s.disk.entities.contains({"tally", "b"}));
+}
+
+TEST_CASE("an entity that comes to be while its absence is being told stays") {
+  shard_life s;
+  s.begin();
+  s.world->run_all();
+  const entity_id x{"savings", "x"};
+  const auto let = [](auto& calls) {
+    const auto call = std::move(calls.front());
+    calls.pop_front();
+    call();
+  };
+  s.machine().on_show(x, request_ref(1));
+  let(s.world->store_calls);   // Loads nothing.
+  let(s.world->entity_calls);  // The commit that the answer waits for is under way.
+  std::string error;
+  SUBCASE("when somebody else looks at it") {
+    s.machine().on_show(x, request_ref(2));
+    error = "unknown_entity";
+  }
+  SUBCASE("when somebody else looks at it, much later than idle entities stay") {
+    s.machine().on_show(x, request_ref(2));
+    s.clock += 601s;
+    s.machine().on_wake();
+    error = "unknown_entity";
+  }
+  SUBCASE("when it takes its first message") {
+    s.machine().on_request(x, {"deposit", {{"amount", 5}}}, "", request_ref(2));
+    let(s.world->entity_calls);
+  }
+  s.world->run_all();
+  CHECK(s.world->replies.at(1)["error"] == "unknown_entity");
+  REQUIRE(s.world->replies.contains(2));
+  CHECK(s.world->replies.at(2).value("error", "") == error);
+  s.machine().on_request(x, {"deposit", {{"amount", 7}}}, "", request_ref(3));
+  s.world->run_all();
+  CHECK(s.world->replies.at(3)["balance"] == (error.empty() ? 12 : 7));
 }
 
 TEST_CASE("an owner that was replaced without noticing answers nobody") {

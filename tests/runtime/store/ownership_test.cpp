@@ -142,6 +142,58 @@ TEST_CASE("who may take a shard") {
   }
 }
 
+TEST_CASE("shards that are taken together get each its own epoch and image") {
+  const cluster_database c;
+  joined_node a(c.db.dsn(), "a"), b(c.db.dsn(), "b");
+  for (std::uint32_t s = 0; s < 3; ++s) {
+    const shard_id written(s);
+    auto batch = batch_of(written, a.store.take_epoch(written));
+    batch.positions["log"] = position(10 + s);
+    batch.channels[shard_id(9)] = sequence(20 + s);
+    batch.timers_set.push_back({{"thing", "k"}, "t", from_micros(s), "{}"});
+    batch.entities.push_back({{"thing", std::to_string(s)}, 1, "{}", true});
+    for (std::int64_t seq = 1; seq <= s + 1; ++seq)
+      batch.outbox.push_back({"topic:x", sequence(seq), "k", std::to_string(s)});
+    REQUIRE(a.store.commit(batch) == commit_outcome::committed);
+  }
+  b.store.take_epoch(shard_id(3));
+  using answer = std::pair<std::optional<taken_shard>, commit_outcome>;
+  std::map<std::uint32_t, std::promise<answer>> answers;
+  const auto take = [&](std::uint32_t s) {
+    a.store->take(shard_id(s), a.life, [&to = answers[s]](auto taken, auto outcome) {
+      to.set_value({std::move(taken), outcome});
+    });
+  };
+  // The first one waits for a lock, and the others come together behind it.
+  pqxx::connection blocker(c.db.dsn());
+  pqxx::work lock(blocker);
+  lock.exec("select 1 from shard where id = 0 for share");
+  take(0);
+  wait_for_lock_wait(c, "update shard");
+  for (std::uint32_t s = 1; s <= 4; ++s) take(s);
+  lock.abort();
+
+  for (std::uint32_t s = 0; s < 3; ++s) {
+    const auto [taken, outcome] = answers[s].get_future().get();
+    REQUIRE(taken);
+    CHECK(taken->era == epoch(2));
+    CHECK(taken->image.positions.at("log") == position(10 + s));
+    CHECK(taken->image.sequences.at("topic:x") == sequence(s + 1));
+    CHECK(taken->image.channels.at(shard_id(9)) == sequence(20 + s));
+    REQUIRE(taken->image.timers.size() == 1);
+    CHECK(taken->image.timers[0].due == from_micros(s));
+    CHECK(taken->image.following == std::vector<entity_id>{{"thing", std::to_string(s)}});
+    REQUIRE(taken->image.outbox.size() == s + 1);
+    for (std::uint32_t i = 0; i <= s; ++i) {
+      CHECK(taken->image.outbox[i].seq == sequence(i + 1));
+      CHECK(taken->image.outbox[i].payload == std::to_string(s));
+    }
+  }
+  CHECK(answers[3].get_future().get().second == commit_outcome::fenced);
+  CHECK(answers[4].get_future().get().second == commit_outcome::fenced);
+  CHECK(c.db.run("select string_agg(epoch::text, ' ' order by id) from shard") == "2 2 2 1");
+}
+
 TEST_CASE("of many nodes that race for a dead one's shard exactly one gets it") {
   const cluster_database c;
   joined_node dead(c.db.dsn(), "dead");

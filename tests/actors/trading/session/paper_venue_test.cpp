@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "actors/trading/paper_venue_entity.hpp"
 #include "runtime/entity/entity.hpp"
 
 using namespace troupe;
@@ -154,6 +155,164 @@ TEST_CASE("who asks no more lets his orders meet the log as it comes, until they
   CHECK(d.said() == words{"filled p1-1"});
   d.take(buy_at("p1-2", 98, 0));
   CHECK(!d.next());  // The next one asks again.
+}
+
+namespace {
+
+time_point at(std::int64_t seconds) {
+  return from_micros(begin_micros + seconds * 1'000'000);
+}
+
+/// Decided at `decided`, good for ten seconds, and taken half a second after its decision.
+void take_for_ten_seconds(paper_venue& venue, const std::string& id, std::int64_t decided,
+                          paper_venue::output& out) {
+  auto o = buy_at(id, 50, decided);
+  o.in_force = time_in_force::gtd;
+  o.good_till = at(decided + 10);
+  venue.take(o, out, at(decided) + std::chrono::milliseconds(500));
+}
+
+words said(paper_venue::output& out) {
+  words all;
+  for (const auto& r : out.reports)
+    if (r.what != report_kind::acknowledged)
+      all.push_back(std::string(name_of(r.what)) + ' ' + r.order);
+  out = {};
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("the clock ends an order once the log has been silent and all of it is known") {
+  const auto log = log_of({100, 100, 100});
+  const auto late = at(60);
+  paper_venue venue("SPY", {});
+  paper_venue::output out;
+  take_for_ten_seconds(venue, "p1-1", 0, out);
+  CHECK(venue.clock_end() == at(10) + std::chrono::milliseconds(500));
+  CHECK(!venue.next());
+  venue.end_overdue(late, out);
+  CHECK(venue.next() == 1);  // It listens to what no session has asked for yet.
+  std::size_t done = 1;
+  venue.absorb(log, done, 2, out);
+  CHECK(done == 2);
+  for (int i = 0; i < 3; ++i) venue.end_overdue(late, out);
+  CHECK(said(out).empty());  // The session has not come to offset 1: it waits for that.
+
+  venue.await(ask("p1", 1, 1), out);
+  CHECK(venue.next() == 1);
+  done = 1;
+  venue.absorb(log, done, 2, out);
+  CHECK(out.answers.size() == 1);
+  paper_venue again("SPY", {});  // Another owner.
+  again.load(venue.save());
+  again.end_overdue(late, out);
+  CHECK(said(out).empty());  // It has not listened yet.
+  again.end_overdue(at(2), out);
+  CHECK(said(out).empty());  // By its own clock the end is ahead.
+  again.end_overdue(late, out);
+  again.end_overdue(late, out);
+  CHECK(said(out) == words{"expired p1-1"});
+  CHECK(!again.clock_end());
+  again.end_overdue(late, out);
+  again.end_overdue(late, out);
+  CHECK(said(out).empty());
+}
+
+TEST_CASE("the clock waits while the log speaks, and counts what a session was told as known") {
+  const auto log = log_of({100, 100, 100, 100, 100});
+  const auto late = at(60);
+  paper_venue venue("SPY", {});
+  paper_venue::output out;
+  take_for_ten_seconds(venue, "p1-1", 0, out);
+  venue.await(ask("p1", 1, 1), out);
+  std::size_t done = 1;
+  venue.absorb(log, done, 2, out);
+  venue.end_overdue(late, out);
+  done = 2;
+  venue.absorb(log, done, 2, out);
+  venue.end_overdue(late, out);
+  CHECK(said(out) == words{"expired p1-1"});
+
+  take_for_ten_seconds(venue, "p1-2", 1, out);
+  venue.await(ask("p1", 2, 2), out);
+  done = 2;
+  venue.absorb(log, done, 4, out);
+  REQUIRE(out.answers.back().known == 3);  // Offset 3 was looked at, not met.
+  std::vector<market::market_event> ticker(log.events().begin(), log.events().end());
+  ticker[3].offset = 4;
+  ticker[3].kind = market::event_kind::ticker;
+  venue.end_overdue(late, out);
+  done = 3;
+  venue.absorb({ticker, {}}, done, 4, out);  // Comes to nothing, and is no noise.
+  venue.end_overdue(late, out);
+  CHECK(said(out) == words{"expired p1-2"});
+
+  take_for_ten_seconds(venue, "p1-3", 1, out);
+  venue.await(ask("p1", 3, paper_venue::no_limit), out);
+  venue.end_overdue(late, out);
+  done = 2;
+  venue.absorb(log, done, 5, out);
+  venue.end_overdue(late, out);
+  CHECK(said(out).empty());
+  venue.end_overdue(late, out);
+  CHECK(said(out) == words{"expired p1-3"});
+}
+
+TEST_CASE("a timer ends an order in a silent market, once") {
+  auto kind = make_paper_venue_kind({});
+  const entity_id id{"paper_venue", "SPY"};
+  auto venue = kind.make(id);
+  auto day = buy_at("p1-1", 98, 0);
+  day.in_force = time_in_force::day;
+  const auto midnight = from_micros(1'700'006'400'000'000);
+  const auto handle = [&](const char* what, const nlohmann::json& body, time_point now) {
+    effects out;
+    venue->handle({what, body}, {id, now}, out);
+    return out;
+  };
+  auto said = handle("new_order", json_of(day), at(0));
+  REQUIRE(said.timers.size() == 1);
+  CHECK(said.timers[0].due == midnight);
+  CHECK(venue->follows().empty());
+  auto again = kind.make(id);
+  again->load(venue->save(), kind.schema);
+  venue = std::move(again);
+  const auto timer = said.timers[0].what;
+  said = handle(timer.type.c_str(), timer.body, midnight);
+  REQUIRE(said.timers.size() == 1);
+  CHECK(said.timers[0].due == midnight + paper_venue::silence);
+  CHECK(said.tells.empty());
+  CHECK(venue->follows().size() == 1);
+  said = handle(timer.type.c_str(), timer.body, midnight + paper_venue::silence);
+  CHECK(said.timers.empty());
+  REQUIRE(said.tells.size() == 1);
+  CHECK(said.tells[0].what.body["reports"][0]["what"] == "expired");
+  CHECK(said.tells[0].what.body["reports"][0]["time"] == to_micros(midnight));
+  CHECK(venue->follows().empty());
+  CHECK(handle(timer.type.c_str(), timer.body, midnight + 2 * paper_venue::silence).tells.empty());
+}
+
+TEST_CASE("an order that ends takes its timer with it; those of a replay have none") {
+  auto kind = make_paper_venue_kind({});
+  const entity_id id{"paper_venue", "SPY"};
+  const auto venue = kind.make(id);
+  const auto timers = [&](const char* what, const nlohmann::json& body, std::int64_t now) {
+    effects out;
+    venue->handle({what, body}, {id, at(now)}, out);
+    return out.timers;
+  };
+  auto day = buy_at("p1-1", 98, 0);
+  day.in_force = time_in_force::day;
+  CHECK(timers("new_order", json_of(day), 86'400).empty());
+  day.id = "p1-2";
+  CHECK(timers("new_order", json_of(day), 0).size() == 1);
+  day.id = "p1-3";
+  CHECK(timers("new_order", json_of(day), 0).empty());
+  CHECK(timers("cancel_order", json_of(venue_cancel{"p1-2", {}}), 1).empty());
+  const auto gone = timers("cancel_order", json_of(venue_cancel{"p1-3", {}}), 1);
+  REQUIRE(gone.size() == 1);
+  CHECK(!gone[0].due);
 }
 
 TEST_CASE("states of another symbol or form are refused") {
