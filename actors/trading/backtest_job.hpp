@@ -19,11 +19,10 @@ inline constexpr std::string_view backtest_service = "backtest";
 /// One run of a sweep; its key is `SWEEP-NUMBER`. Its state is what it waits for, and then how that
 /// ended; its result is a row of backtest_run_table in the same commit.
 ///
-/// | message | from | then |
-/// |---|---|---|
-/// | `run` `{sweep, number, order}` | its sweep | the service is asked; a run that is done stays so
-/// | | `call_answered` | the service | the sweep is told: `job_ended` `{number, reason}` | | `show`
-/// | clients | the state |
+/// - `run` `{sweep, number, order}`, from its sweep: the service is asked; a run that is done stays
+/// so
+/// - `call_answered`, from the service: the sweep is told `job_ended` `{number, reason}`
+/// - `show`, from clients: the state
 ///
 /// A node that dies takes the work with it; a timer asks the next owner's service. Asking twice is
 /// harmless: equal input gives equal output, and the first answer counts.

@@ -19,12 +19,11 @@ inline constexpr std::string_view backtest_sweep_kind = "backtest_sweep";
 /// time, and counts what has ended. Its key is derived from everything that its results depend on,
 /// so whoever submits the same sweep again means this one.
 ///
-/// | message | from | then |
-/// |---|---|---|
-/// | `submit` (sweep_order) | clients | it begins; one that is known goes on, and what failed is
-/// run again | | `stop` | clients | no further runs are given out until it is submitted again | |
-/// `job_ended` `{number, reason}` | its jobs | the next one is given out | | `show` | clients | how
-/// far it is |
+/// - `submit` (sweep_order), from clients: it begins; one that is known goes on, and what failed is
+/// run again
+/// - `stop`, from clients: no further runs are given out until it is submitted again
+/// - `job_ended` `{number, reason}`, from its jobs: the next one is given out
+/// - `show`, from clients: how far it is
 ///
 /// Clients are answered `{sweep, phase, runs, done, failed, open, left_out, reason}`.
 class backtest_sweep final : public entity {

@@ -20,15 +20,15 @@ enum class venue_choice : std::uint8_t {
 
 /// A portfolio.
 ///
-/// | message | from | then |
-/// |---|---|---|
-/// | `open_portfolio` `{cash, venue}` | operators | only before its first order; `venue`: paper,
-/// orders | | `place_order` (placement) | the risk check | `new_order` to the venue,
-/// `order_approved` to the session | | `cancel_order` `{order, decided}`, `cancel_orders`
-/// `{session, decided}` | sessions, clients | `cancel_order` to the venue; without a session all |
-/// | `order_reports` `{reports, symbol}` | the venue | each taken once; sessions hear
-/// `order_filled`, `order_changed`; what is refused goes to the dead-letter topic | | `show` |
-/// anyone | the state |
+/// - `open_portfolio` `{cash, venue}`, from operators: only before its first order; `venue`: paper,
+/// orders
+/// - `place_order` (placement), from the risk check: `new_order` to the venue, `order_approved` to
+/// the session
+/// - `cancel_order` `{order, decided}`, `cancel_orders` `{session, decided}`, from sessions and
+/// clients: `cancel_order` to the venue; without a session all
+/// - `order_reports` `{reports, symbol}`, from the venue: each taken once; sessions hear
+/// `order_filled`, `order_changed`; what is refused goes to the dead-letter topic
+/// - `show`, from anyone: the state
 ///
 /// Questions of sessions to the paper venue (`await_effects`) and its answers (`effects_known`) go
 /// through it, so that they overtake nothing.

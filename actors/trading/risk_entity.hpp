@@ -19,14 +19,14 @@ inline constexpr std::string_view paper_venue_kind = "paper_venue";
 
 /// The risk check of the portfolio of the same key, in the same shard.
 ///
-/// | message | from | then |
-/// |---|---|---|
-/// | `submit_order` (order_request) | sessions, clients | a verdict: a row, the answer, and
-/// `place_order` to the portfolio or `order_denied` to the session | | `portfolio_changed`
-/// (facts_change) | the portfolio | what the next verdict goes by; the drawdown limit may halt
-/// trading | | `set_limits` `{limits, by, reason}` | operators | `limits` is laid over those in
-/// force, member by member; null takes one away | | `set_state` `{state, by, reason}` | operators |
-/// active, reducing, halted | | `show` | anyone | the state |
+/// - `submit_order` (order_request), from sessions and clients: a verdict, which is a row, the
+/// answer, and `place_order` to the portfolio or `order_denied` to the session
+/// - `portfolio_changed` (facts_change), from the portfolio: what the next verdict goes by; the
+/// drawdown limit may halt trading
+/// - `set_limits` `{limits, by, reason}`, from operators: `limits` is laid over those in force,
+/// member by member; null takes one away
+/// - `set_state` `{state, by, reason}`, from operators: active, reducing, halted
+/// - `show`, from anyone: the state
 class risk_entity final : public entity {
  public:
   /// `rules`: which channels hear of denials and halts.
