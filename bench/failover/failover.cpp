@@ -11,6 +11,7 @@
 #include <random>
 
 #include "bench/failover/cluster_under_load.hpp"
+#include "bench/support/figures.hpp"
 #include "bench/support/node_run.hpp"
 
 namespace {
@@ -50,12 +51,6 @@ series strike_all(cluster_under_load& cluster, const char* name, fault how, int 
                  f.longest_wait_shard, f.longest_wait_from, all.undisturbed.back());
   }
   return all;
-}
-
-double quantile(std::vector<double> all, double q) {
-  std::ranges::sort(all);
-  const auto at = static_cast<std::size_t>(q * static_cast<double>(all.size() - 1) + 0.5);
-  return all[std::min(at, all.size() - 1)];
 }
 
 void tell(const arguments& a, const series& s, const char* what, const std::vector<double>& all) {

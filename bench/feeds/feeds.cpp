@@ -12,7 +12,6 @@
 #include <thread>
 
 #include "bench/support/node_run.hpp"
-#include "runtime/base/partition.hpp"
 #include "runtime/bridge/history_reader.hpp"
 #include "runtime/bridge/kafka_producer.hpp"
 
@@ -34,14 +33,6 @@ struct arguments {
   int followers = 10;  // Each of its own part of the symbols.
 };
 
-/// The n-th key of this form that belongs to the shard.
-std::string key_in(unsigned shard, const std::string& form, int n) {
-  for (int i = 0;; ++i) {
-    auto key = form + std::to_string(i);
-    if (partition_of(key, shards) == shard && n-- == 0) return key;
-  }
-}
-
 class two_nodes {
  public:
   explicit two_nodes(const arguments& a) : a_(a), folder_("", shards, 2) {
@@ -60,7 +51,7 @@ class two_nodes {
     producer_ = std::make_unique<bridge::kafka_producer>(options);
     bridge::history_reader log(kafka_of(folder_));
     wait_until("topics", 60s, [&] { return log.range("dead-letter", 1, 1s).has_value(); });
-    for (int s = 0; s < a.symbols; ++s) symbols_.push_back(key_in(0, "SYM", s));
+    for (int s = 0; s < a.symbols; ++s) symbols_.push_back(key_in(0, shards, "SYM", s));
   }
 
   /// Makes followers of a kind in a shard, and waits until all are there.
@@ -69,7 +60,7 @@ class two_nodes {
       auto mine = json::array();
       for (std::size_t s = 0; s < symbols_.size(); ++s)
         if (static_cast<int>(s) % a_.followers == f) mine.push_back(symbols_[s]);
-      const auto to = key_in(shard, kind, f);
+      const auto to = key_in(shard, shards, kind, f);
       const json command{
           {"to", kind + '/' + to}, {"type", "listen"}, {"body", {{"symbols", mine}}}};
       producer_->send("listener.commands", {to, command.dump(), std::nullopt, std::nullopt});

@@ -10,6 +10,7 @@
 #include <functional>
 #include <set>
 
+#include "bench/support/figures.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/cluster/links.hpp"
 #include "runtime/entity/actor_messages.hpp"
@@ -34,11 +35,6 @@ void report(const std::string& metric, double value, const char* unit) {
 
 double micros_since(clock_type::time_point begin) {
   return std::chrono::duration<double, std::micro>(clock_type::now() - begin).count();
-}
-
-double percentile(std::vector<double> all, double part) {
-  std::ranges::sort(all);
-  return all.at(static_cast<std::size_t>(part * static_cast<double>(all.size() - 1)));
 }
 
 struct process {
@@ -99,8 +95,8 @@ void measure(const std::string& how, process& from, const caf::actor& far) {
         .receive([](std::size_t) {}, [](caf::error&) { std::abort(); });
     asked.push_back(micros_since(begin));
   }
-  report(how + ": ask p50", percentile(asked, 0.5), "us");
-  report(how + ": ask p99", percentile(asked, 0.99), "us");
+  report(how + ": ask p50", bench::quantile(asked, 0.5), "us");
+  report(how + ": ask p99", bench::quantile(asked, 0.99), "us");
   report(how + ": messages of 100 bytes", messages_a_second(from, far, 100, 2000), "1/s");
   report(how + ": in messages of 64 KiB", messages_a_second(from, far, 65536, 64) * 65536 / 1e6,
          "MB/s");
@@ -115,8 +111,8 @@ void measure_dials(const std::string& how, const cluster::link_target& target,
     cluster::dial(from.system, target, self, 3s);
     dialed.push_back(micros_since(begin));
   }
-  report(how + ": dial, handshake, root actor p50", percentile(dialed, 0.5), "us");
-  report(how + ": dial, handshake, root actor p99", percentile(dialed, 0.99), "us");
+  report(how + ": dial, handshake, root actor p50", bench::quantile(dialed, 0.5), "us");
+  report(how + ": dial, handshake, root actor p99", bench::quantile(dialed, 0.99), "us");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "app/client.hpp"
+#include "bench/support/figures.hpp"
 #include "bench/support/node_run.hpp"
 #include "runtime/base/partition.hpp"
 #include "runtime/bridge/kafka_producer.hpp"
@@ -42,12 +43,6 @@ struct arguments {
 
 double ms_since(clock_type::time_point start) {
   return std::chrono::duration<double, std::milli>(clock_type::now() - start).count();
-}
-
-double percentile(std::vector<double> all, double part) {
-  const auto at = all.begin() + static_cast<std::ptrdiff_t>(part * double(all.size() - 1));
-  std::ranges::nth_element(all, at);
-  return *at;
 }
 
 class cluster_of_three {
@@ -181,8 +176,8 @@ void measure_symbols(const arguments& a) {
   for (const auto until = clock_type::now() + 30s; clock_type::now() < until;
        std::this_thread::sleep_for(50ms))
     ages.push_back(node->ask({{"verb", "status"}}).at("oldest_uncommitted_ms").get<double>());
-  cluster.report("oldest_uncommitted_p50", percentile(ages, 0.5), "ms");
-  cluster.report("oldest_uncommitted_p99", percentile(ages, 0.99), "ms");
+  cluster.report("oldest_uncommitted_p50", quantile(ages, 0.5), "ms");
+  cluster.report("oldest_uncommitted_p99", quantile(ages, 0.99), "ms");
   cluster.report_recovery("symbols");
 }
 
@@ -237,8 +232,8 @@ void report_touches(const cluster_of_three& cluster, const arguments& a, const s
   const auto took = touch(cluster, a, seed);
   cluster.report(when + "_access", static_cast<double>(took.size()) / ms_since(start) * 1000,
                  "requests/s");
-  cluster.report(when + "_access_p50", percentile(took, 0.5), "ms");
-  cluster.report(when + "_access_p99", percentile(took, 0.99), "ms");
+  cluster.report(when + "_access_p50", quantile(took, 0.5), "ms");
+  cluster.report(when + "_access_p99", quantile(took, 0.99), "ms");
 }
 
 void report_list(const cluster_of_three& cluster, const std::string& name,

@@ -15,6 +15,7 @@
 #include <random>
 #include <thread>
 
+#include "bench/support/figures.hpp"
 #include "runtime/store/array_encoder.hpp"
 #include "runtime/store/migration.hpp"
 #include "runtime/store/node_store.hpp"
@@ -38,11 +39,6 @@ void report(const std::string& metric, double value, const char* unit) {
 
 double seconds_since(steady_time t) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count();
-}
-
-double percentile(std::vector<double>& v, double p) {
-  std::sort(v.begin(), v.end());
-  return v.empty() ? 0 : v[static_cast<std::size_t>(p * static_cast<double>(v.size() - 1))];
 }
 
 // JSON of about `bytes`, as little repetitive as indicator states are.
@@ -117,8 +113,8 @@ struct measured {
     double sum = 0;
     for (const auto l : latencies) sum += l;
     report(name + ": rate", rows * static_cast<double>(latencies.size()) / sum, "1/s");
-    report(name + ": p50", percentile(latencies, 0.5) * 1e3, "ms");
-    report(name + ": p99", percentile(latencies, 0.99) * 1e3, "ms");
+    report(name + ": p50", bench::quantile(latencies, 0.5) * 1e3, "ms");
+    report(name + ": p99", bench::quantile(latencies, 0.99) * 1e3, "ms");
   }
 };
 
@@ -266,8 +262,8 @@ void bench_steady(const cluster& c) {
   const auto commits = static_cast<double>(total);
   report("64 shards x 20/s x 5 KB: commits", commits / took, "1/s");
   report("64 shards x 20/s x 5 KB: failed", failed, "commits");
-  report("64 shards x 20/s x 5 KB: p50", percentile(latencies, 0.5) * 1e3, "ms");
-  report("64 shards x 20/s x 5 KB: p99", percentile(latencies, 0.99) * 1e3, "ms");
+  report("64 shards x 20/s x 5 KB: p50", bench::quantile(latencies, 0.5) * 1e3, "ms");
+  report("64 shards x 20/s x 5 KB: p99", bench::quantile(latencies, 0.99) * 1e3, "ms");
   report("64 shards x 20/s x 5 KB: client CPU", (own_cpu() - cpu_before) / commits * 1e6,
          "us/commit");
   report("64 shards x 20/s x 5 KB: PostgreSQL CPU",

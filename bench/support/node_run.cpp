@@ -8,6 +8,7 @@
 #include <random>
 #include <sstream>
 
+#include "runtime/base/partition.hpp"
 #include "runtime/bridge/kafka_producer.hpp"
 #include "runtime/bridge/topic_admin.hpp"
 
@@ -64,6 +65,13 @@ void produce(const cluster_folder& folder, const market_records& a) {
   }
   if (!producer.flush(std::chrono::seconds(120)))
     throw std::runtime_error("records could not be produced");
+}
+
+std::string key_in(unsigned shard, unsigned shards, const std::string& form, int n) {
+  for (int i = 0;; ++i) {
+    auto key = form + std::to_string(i);
+    if (partition_of(key, shards) == shard && n-- == 0) return key;
+  }
 }
 
 double cpu_of(pid_t pid) {

@@ -26,6 +26,9 @@ app::settings settings_of(const test::cluster_folder& folder, int node = 1);
 /// a cent.
 void produce(const test::cluster_folder& folder, const market_records& a);
 
+/// The n-th key of the form `form` and a number that belongs to the shard.
+std::string key_in(unsigned shard, unsigned shards, const std::string& form, int n);
+
 /// Seconds of CPU that a process has used.
 double cpu_of(pid_t pid);
 

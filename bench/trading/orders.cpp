@@ -19,8 +19,8 @@
 #include <pqxx/pqxx>
 #include <thread>
 
+#include "bench/support/figures.hpp"
 #include "bench/support/node_run.hpp"
-#include "runtime/base/partition.hpp"
 #include "runtime/bridge/history_reader.hpp"
 #include "runtime/bridge/kafka_producer.hpp"
 
@@ -49,20 +49,12 @@ std::int64_t now_us() {
       .count();
 }
 
-/// The n-th key of this form that belongs to the shard.
-std::string key_in(unsigned shard, const std::string& form, int n) {
-  for (int i = 0;; ++i) {
-    auto key = form + std::to_string(i);
-    if (partition_of(key, shards) == shard && n-- == 0) return key;
-  }
-}
-
 /// Delays by what was waited for; any thread adds.
 class delays {
  public:
   void add(const std::string& what, std::int64_t micros) {
     const std::lock_guard lock(mutex_);
-    all_[what].push_back(micros);
+    all_[what].push_back(static_cast<double>(micros));
   }
   std::size_t count(const std::string& what) {
     const std::lock_guard lock(mutex_);
@@ -75,15 +67,12 @@ class delays {
   /// Milliseconds.
   double quantile(const std::string& what, double q) {
     const std::lock_guard lock(mutex_);
-    auto& of = all_.at(what);
-    std::ranges::sort(of);
-    const auto last = static_cast<double>(of.size() - 1);
-    return static_cast<double>(of[static_cast<std::size_t>(q * last)]) / 1000;
+    return bench::quantile(all_.at(what), q) / 1000;
   }
 
  private:
   std::mutex mutex_;
-  std::map<std::string, std::vector<std::int64_t>> all_;
+  std::map<std::string, std::vector<double>> all_;
 };
 
 constexpr auto triggers = R"sql(
@@ -222,8 +211,9 @@ class two_nodes {
     bridge::history_reader log(kafka_of(folder_));
     wait_until("topics", 60s, [&] { return log.range("dead-letter", 1, 1s).has_value(); });
     for (int s = 0; s < sessions; ++s) {
-      symbols_.push_back(key_in(0, "SYM", s));
-      open_session(key_in(1, "s", s), symbols_.back(), key_in(portfolios_in, "p", s));
+      symbols_.push_back(key_in(0, shards, "SYM", s));
+      open_session(key_in(1, shards, "s", s), symbols_.back(),
+                   key_in(portfolios_in, shards, "p", s));
     }
     time_feeds();
   }
@@ -231,7 +221,7 @@ class two_nodes {
   /// Running sessions, and their portfolios.
   void start() {
     for (std::size_t s = 0; s < symbols_.size(); ++s) {
-      const auto name = key_in(1, "s", static_cast<int>(s));
+      const auto name = key_in(1, shards, "s", static_cast<int>(s));
       command("session.commands", name, {{"to", "session/" + name}, {"type", "start"}});
     }
     wait_until("running sessions", 60s, [&] {
@@ -280,7 +270,7 @@ class two_nodes {
                {"from", "beginning"}}}});
   }
   void time_feeds() {
-    const auto name = key_in(1, "watch", 0);
+    const auto name = key_in(1, shards, "watch", 0);
     command("stopwatch.commands", name,
             {{"to", "stopwatch/" + name}, {"type", "listen"}, {"body", {{"symbols", symbols_}}}});
   }
