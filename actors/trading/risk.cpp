@@ -443,25 +443,26 @@ void risk::set_state(trading_state to) {
   by_drawdown_ = false;
 }
 
-/// A decision on an older event than one before it counts as made at the same time as that.
-std::int64_t risk::rate_time(time_point time) const {
-  return approvals_.empty() ? to_micros(time) : std::max(to_micros(time), approvals_.back());
-}
-
-std::int64_t risk::rate_window() const {
-  return std::chrono::microseconds(limits_.orders_window_ms).count();
-}
-
+/// Whether some window around this time would have too many with it.
 bool risk::rate_is_full(time_point time) const {
   if (!limits_.orders_max) return false;
-  const auto counted = std::ranges::upper_bound(approvals_, rate_time(time) - rate_window());
-  return approvals_.end() - counted >= *limits_.orders_max;
+  const wide length = std::chrono::microseconds(limits_.orders_window_ms).count();
+  const wide now = to_micros(time);
+  std::vector<wide> near{now};
+  for (const wide one : approvals_)
+    if (one > now - length && one < now + length) near.push_back(one);
+  std::ranges::sort(near);
+  const auto last = std::ranges::upper_bound(near, now);
+  return std::any_of(near.begin(), last, [&](const wide& first) {
+    const auto end = std::ranges::lower_bound(near, first + length);
+    return end - near.begin() - (&first - near.data()) > *limits_.orders_max;
+  });
 }
 
 void risk::count_order(time_point time) {
   if (!limits_.orders_max) return;
-  approvals_.push_back(rate_time(time));
-  while (approvals_.front() <= approvals_.back() - rate_window()) approvals_.pop_front();
+  approvals_.push_back(to_micros(time));
+  while (std::ssize(approvals_) > approvals_kept * *limits_.orders_max) approvals_.pop_front();
 }
 
 }  // namespace troupe::trading

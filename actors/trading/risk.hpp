@@ -69,8 +69,6 @@ class risk {
   bool observe_equity(money equity, time_point time);
   void count_order(time_point time);
   bool rate_is_full(time_point time) const;
-  std::int64_t rate_time(time_point time) const;
-  std::int64_t rate_window() const;
 
   risk_limits limits_;
   trading_state state_ = trading_state::active;
@@ -78,11 +76,13 @@ class risk {
   std::int64_t verdicts_ = 0;
   std::map<std::string, std::int64_t, std::less<>> sessions_;  // Newest number of each.
   std::vector<reservation> in_flight_;
-  /// Where there is an order rate: when the newest orders were approved, as far back as its window
-  /// reaches, ascending. Microseconds of the decisions' time, which does not go back here.
+  /// Where there is an order rate: the times of the decisions whose orders were approved last, in
+  /// the order of their approval; microseconds. Symbols are read at places of their own, and people
+  /// trade at other times than logs: a late time says nothing of the next.
   std::deque<std::int64_t> approvals_;
-  std::optional<std::int64_t> day_;  // UTC, days since 1970.
-  money day_equity_ = 0;             // At its first observation.
+  static constexpr std::int64_t approvals_kept = 4;  // Times orders_max.
+  std::optional<std::int64_t> day_;                  // UTC, days since 1970.
+  money day_equity_ = 0;                             // At its first observation.
   std::optional<money> peak_;
 };
 

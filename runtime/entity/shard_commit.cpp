@@ -61,7 +61,14 @@ void shard_machine::close_batch() {
       closing.commit.positions[topic] = at;
   }
   for (const auto slot : closing.written) await_save(slot);
-  for (const auto& [slot, from] : closing.content.shows) await_save(slot);
+  const auto& shows = closing.content.shows;
+  for (auto it = shows.begin(); it != shows.end(); it = shows.upper_bound(it->first)) {
+    const bool exists = residents_[it->first].stored || closing.written.contains(it->first);
+    if (exists)
+      await_save(it->first);
+    else
+      show(it->first, {});  // What never was is not asked for its state: it may have none.
+  }
   if (closing.awaited.empty()) send_batch();
 }
 

@@ -163,13 +163,16 @@ class portfolio_replay {
     check_rate(asked.at("decided").at("time"));
   }
 
-  /// Times of decisions, none before the one that was approved before it.
+  /// No window of the decisions' time has more than may be, in whatever order they were made.
   void check_rate(std::int64_t decided) {
     if (!limits_.orders_max) return;
-    times_.push_back(times_.empty() ? decided : std::max(decided, times_.back()));
-    if (std::ssize(times_) <= *limits_.orders_max) return;
-    if (times_.back() - times_.front() < limits_.orders_window_us) wrong("more orders than may be");
-    times_.pop_front();
+    times_.insert(decided);
+    const auto last = times_.upper_bound(decided);
+    for (auto first = times_.upper_bound(decided - limits_.orders_window_us); first != last;
+         ++first) {
+      const auto end = times_.lower_bound(*first + limits_.orders_window_us);
+      if (std::distance(first, end) > *limits_.orders_max) wrong("more orders than may be");
+    }
   }
 
   void take_order(const json& row) {
@@ -330,7 +333,7 @@ class portfolio_replay {
   std::map<std::string, std::int64_t> positions_;
   wide cash_;
   std::int64_t last_verdict_ = 0, checked_verdicts_ = 0;
-  std::deque<std::int64_t> times_;
+  std::multiset<std::int64_t> times_;
   json books_;
   std::set<std::int64_t> touched_;  // Orders with rows or fills in this commit.
   std::set<std::int64_t> open_;     // Orders.

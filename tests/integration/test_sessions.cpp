@@ -130,6 +130,8 @@ TEST_CASE("every refusal of a session by its name, by command line; exit code 1"
       {with("--from", "tomorrow"), "malformed_command"},
       {with("--size-by", "lots"), "malformed_command"},
       {{"session", "start", "nobody"}, "unknown_session"},
+      {{"session", "show", "nobody"}, "unknown_entity"},
+      {{"session", "start", "nobody"}, "unknown_session"},  // Its shard is well.
       {{"session", "resume", "s1"}, "wrong_phase"},
   };
   REQUIRE(run.ask(create("s1"))["phase"] == "created");
