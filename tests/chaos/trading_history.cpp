@@ -1,7 +1,6 @@
 #include "tests/chaos/trading_history.hpp"
 
 #include <algorithm>
-#include <deque>
 
 #include "runtime/base/fixed.hpp"
 

@@ -3,7 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <random>
+
+#include "tests/actors/trading/sweep/sweep_support.hpp"
 
 using namespace troupe;
 using namespace troupe::app;
@@ -12,38 +13,11 @@ using namespace troupe::trading;
 namespace {
 
 symbol_data walk() {
-  std::mt19937 random(4);
-  std::uniform_int_distribution<std::int64_t> step(-100, 100);
-  symbol_data data;
-  data.rules.symbol = "X";
-  std::int64_t cents = 10'000;
-  for (std::int64_t i = 0; i < 400; ++i) {
-    cents = std::max<std::int64_t>(1000, cents + step(random));
-    market::ohlcv x;
-    x.open = x.high = x.low = x.close = fixed::from_raw(cents * 1'000'000);
-    market::market_event e;
-    e.kind = market::event_kind::bar;
-    e.length = market::period::d1;
-    e.offset = i;
-    e.time = i * market::day_micros;
-    e.detail = static_cast<std::uint32_t>(i);
-    data.events.push_back(e);
-    data.details.push_back(x);
-  }
-  return data;
+  return trading::test::bars_of("X", 4, 400);
 }
 
 backtest_settings settings() {
-  backtest_settings s;
-  s.session.name = "s";
-  s.session.portfolio = "p";
-  s.session.strategy = "sma_cross";
-  s.session.bars = market::period::d1;
-  s.session.instruments.resize(1);
-  s.session.instruments[0].symbol = "X";
-  s.cash = fixed::from_raw(1'000'000 * fixed::scale);
-  s.limits.symbols["*"];
-  return s;
+  return trading::test::crosses_of("X");
 }
 
 }  // namespace
