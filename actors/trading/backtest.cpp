@@ -101,11 +101,9 @@ void backtest::ask(order_request&& wish) {
   session_.approved(row.request.number, placed.terms.id, answer.quantity, wishes_);
 }
 
-/// At the last trade or close; at the middle of the quote where nothing has traded.
+/// At the price by which the risk check values a position, too.
 void backtest::mark(std::size_t symbol, const market_event& e) {
-  const auto& now = session_.view(symbol).now;
-  const auto price =
-      now.last > fixed() ? now.last : fixed::from_raw(now.bid.raw() / 2 + now.ask.raw() / 2);
+  const auto price = market_price(session_.view(symbol).now);
   const auto held = portfolio_.positions()[symbol].quantity;
   const auto value = notional_of(price, held);
   held_ += value - std::exchange(values_[symbol], value);

@@ -252,6 +252,8 @@ class risk_hearing {
     if (held.raw() == 0) return refuse(limit::reduce_only, "position", here_.position);
     const auto lots = round_down(held, limits_->rules.quantity_step);
     verdict_.quantity = std::min(verdict_.quantity, lots);
+    if (const auto most = limits_->rules.quantity_max; most.raw() != 0)
+      verdict_.quantity = std::min(verdict_.quantity, most);
   }
 
   /// Units of 1e-8, before rounding down to the lot.
@@ -306,7 +308,7 @@ class risk_hearing {
     const auto notional = value_of(quantity, price_, rounding::down);
     if (notional < to_money(rules.notional_min) && !request_.reduce_only)
       return refuse(limit::notional_min, "notional", notional, "notional_min", rules.notional_min);
-    if (rules.notional_max.raw() != 0 && notional > to_money(rules.notional_max))
+    if (rules.notional_max.raw() != 0 && notional > to_money(rules.notional_max) && !reduces())
       refuse(limit::notional_max, "notional", notional, "notional_max", rules.notional_max);
   }
 
@@ -438,7 +440,7 @@ void risk::set_limits(risk_limits limits) {
 }
 
 void risk::set_state(trading_state to) {
-  if (to == trading_state::active) peak_.reset();
+  if (to != trading_state::halted) peak_.reset();
   state_ = to;
   by_drawdown_ = false;
 }

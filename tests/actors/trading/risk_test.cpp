@@ -352,6 +352,24 @@ TEST_CASE("what only closes a position passes while trading is reducing or the d
   CHECK(s.decide().refused == reducing);
 }
 
+TEST_CASE("a position that has outgrown the limits of one order can be closed") {
+  scene s;
+  s.facts.symbols[0].position = dec("600");  // 60,000 where an order may be 40,000 and 500 units.
+  s.order.side = side::sell;
+  s.order.amount = dec("450");
+  CHECK(s.decide().approved());
+  s.order.amount = dec("600");
+  CHECK(s.decide().refused == quantity_max);
+  s.order.reduce_only = true;
+  const auto v = s.decide();
+  CHECK(v.approved());
+  CHECK(v.quantity == dec("500"));  // What a venue takes at once; the rest is the next order's.
+  s.order.side = side::buy;
+  s.order.reduce_only = false;
+  s.order.amount = dec("450");
+  CHECK(s.decide().refused == notional_max);
+}
+
 TEST_CASE("limits that are broken already let pass what makes the breach smaller") {
   scene s;
   s.facts.symbols[0].position = dec("1000");
@@ -383,6 +401,26 @@ TEST_CASE("the drawdown limit halts trading by itself until an operator says oth
   s.order.number = 2;
   s.facts.cash = to_money(dec("80000"));
   CHECK(r.decide(s.order, s.facts).approved());
+}
+
+TEST_CASE("after the drawdown limit an operator may let positions be closed, and nothing else") {
+  scene s;
+  s.limits.drawdown_max_percent = dec("10");
+  risk r(s.limits);
+  const auto now = from_micros(begin_micros);
+  r.observe(s.facts, now);
+  s.facts.cash = to_money(dec("80000"));
+  CHECK(r.observe(s.facts, now));
+  r.set_state(trading_state::reducing);
+  CHECK_FALSE(r.observe(s.facts, now));
+  CHECK(r.decide(s.order, s.facts).refused == reducing);
+  s.order.number = 2;
+  s.order.side = side::sell;
+  s.order.reduce_only = true;
+  CHECK(r.decide(s.order, s.facts).approved());
+  s.facts.cash = to_money(dec("70000"));  // Fallen further, by more than the limit again.
+  CHECK(r.observe(s.facts, now));
+  CHECK(r.state() == trading_state::halted);
 }
 
 TEST_CASE("a lost day ends at midnight UTC") {
