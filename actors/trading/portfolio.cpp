@@ -209,6 +209,9 @@ portfolio_refusal portfolio::take(const order_report& report, portfolio_listener
   const auto found = orders_.find(*number);
   if (found == orders_.end()) return portfolio_refusal::forgotten_order;
   auto& o = found->second;
+  // What may change although it has ended: the order, and the entry whose bracket it belongs to.
+  ended_text_.erase(o.number);
+  ended_text_.erase(o.entry);
   const auto refused =
       report.what == report_kind::filled ? take_fill(o, report, out) : take_change(o, report, out);
   forget();
@@ -216,8 +219,10 @@ portfolio_refusal portfolio::take(const order_report& report, portfolio_listener
 }
 
 void portfolio::forget() {
-  for (; std::ssize(ended_) > settings_.ended_max; ended_.pop_front())
+  for (; std::ssize(ended_) > settings_.ended_max; ended_.pop_front()) {
     orders_.erase(ended_.front());
+    ended_text_.erase(ended_.front());
+  }
 }
 
 portfolio_refusal portfolio::take_change(order& o, const order_report& r, portfolio_listener& out) {

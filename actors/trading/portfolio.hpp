@@ -181,6 +181,7 @@ class portfolio {
   void ask_cancel(order& o, const decision_point& decided, portfolio_listener& out);
   void set_status(order& o, order_status to);
   void forget();
+  const std::string& text_of_ended(const order& o) const;
 
   portfolio_settings settings_;
   portfolio_facts facts_;
@@ -188,6 +189,9 @@ class portfolio {
   std::map<std::int64_t, order> orders_;
   std::vector<std::int64_t> open_;  // Ascending.
   std::deque<std::int64_t> ended_;  // Oldest end first.
+  /// Ended orders as the state has them. They hardly ever change again, and there are many more of
+  /// them than open ones in each state that is saved.
+  mutable std::map<std::int64_t, std::string> ended_text_;
   std::int64_t last_number_ = 0;
 };
 
