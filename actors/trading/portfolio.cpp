@@ -243,7 +243,7 @@ portfolio_refusal portfolio::follow_venue(order& o, const order_report& r,
   }
   set_status(o, step.status);
   o.reason = r.reason;
-  o.updated = r.time;
+  o.updated = std::max(o.updated, r.time);  // Whoever cancels by hand gives no time.
   out.order_changed(o);
   return portfolio_refusal::none;
 }
@@ -384,10 +384,11 @@ portfolio_refusal portfolio::cancel(std::int64_t number, const decision_point& d
 }
 
 std::int64_t portfolio::cancel_all(std::string_view session, const decision_point& decided,
-                                   portfolio_listener& out) {
+                                   portfolio_listener& out, cancel_scope scope) {
   std::int64_t asked = 0;
   for (const auto number : open_) {
     auto& o = orders_.find(number)->second;
+    if (scope == cancel_scope::opening && o.terms.reduce_only) continue;
     if (o.cancel_asked || (!session.empty() && o.session != session)) continue;
     ask_cancel(o, decided, out);
     ++asked;
