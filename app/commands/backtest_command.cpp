@@ -347,8 +347,8 @@ void add_data_options(CLI::App& command, options& o) {
       .add_option(
           "--data", o.data.files,
           "Bars as CSV (columns date or ts_ms, open, high, low, close, volume; the symbol is "
-          "the file's name, or SYMBOL=FILE), trades or quotes as CSV, recorded frames; gzip "
-          "or plain; repeatable")
+          "the file's name, or SYMBOL=FILE), trades or quotes as CSV, recorded frames; "
+          "plain, gzip or zstd; repeatable")
       ->required();
   command.add_option("--symbol", o.data.symbols, "Only this symbol of the data; repeatable");
   command

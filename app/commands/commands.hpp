@@ -21,6 +21,7 @@ void add_session_command(CLI::App& app, int& exit_code);
 void add_trading_commands(CLI::App& app, int& exit_code);
 void add_notification_command(CLI::App& app, int& exit_code);
 void add_quarantine_command(CLI::App& app, int& exit_code);
+void add_topic_command(CLI::App& app, int& exit_code);
 void add_migrate_command(CLI::App& app, int& exit_code);
 void add_certs_command(CLI::App& app, int& exit_code);
 void add_feed_command(CLI::App& app, int& exit_code);

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <caf/binary_serializer.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <cerrno>
@@ -121,7 +122,8 @@ void link_listener::greet_on_this_thread(int fd) {
     } catch (const std::exception& e) {
       log::warn("cluster", "link_refused", {{"peer", peer}, {"reason", e.what()}});
     }
-    strike_off(fd);
+    // Handed over, its number may be another's by now.
+    if (link.fd() >= 0) strike_off(fd);
   }
   const std::lock_guard lock(mutex_);
   --threads_;
@@ -260,16 +262,19 @@ caf::actor dial(caf::actor_system& system, const link_target& target, const link
   const auto handle = orders.handle;
   const int local = start_pump(std::move(link), std::move(orders));
   caf::scoped_actor scoped{system};
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+      std::max(deadline::duration(1), until - std::chrono::steady_clock::now()));
   caf::actor root;
+  std::string why = "it has no actor for us";
   scoped
-      ->request(basp(system), caf::duration{limit}, caf::connect_atom_v, adopt(system, local),
+      ->request(basp(system), caf::duration{left}, caf::connect_atom_v, adopt(system, local),
                 target.port)
       .receive([&](caf::node_id&, caf::strong_actor_ptr& p,
                    std::set<std::string>&) { root = caf::actor_cast<caf::actor>(p); },
-               [](caf::error&) {});
+               [&](caf::error& e) { why = system.render(e); });
   if (root) return root;
   handle->cut();
-  throw link_error(where + " does not answer as a Troupe node");
+  throw link_error(where + " does not answer as a Troupe node: " + why);
 }
 
 }  // namespace troupe::cluster

@@ -1,9 +1,9 @@
 #include "runtime/entity/engine.hpp"
 
 #include <algorithm>
-#include <caf/io/all.hpp>
 #include <thread>
 
+#include "runtime/cluster/link_module.hpp"
 #include "runtime/cluster/scheduler.hpp"
 #include "runtime/entity/actor_messages.hpp"
 
@@ -11,7 +11,7 @@ namespace troupe {
 
 engine_config::engine_config(std::size_t threads, std::chrono::milliseconds heartbeat) {
   add_message_types<caf::id_block::troupe>();
-  load<caf::io::middleman>();
+  module_factories.emplace_back(cluster::make_link_module);
   load<caf::scheduler::coordinator<cluster::stealing>>();
   if (threads == 0) threads = std::max(1U, std::thread::hardware_concurrency());
   set("scheduler.max-threads", threads);

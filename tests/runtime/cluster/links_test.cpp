@@ -1,6 +1,10 @@
 #include "runtime/cluster/links.hpp"
 
+#include <malloc.h>
 #include <sys/resource.h>
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#include <sanitizer/allocator_interface.h>
+#endif
 
 #include "runtime/cluster/frame_filter.hpp"
 #include "tests/runtime/cluster/link_ends.hpp"
@@ -41,6 +45,58 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+/// Of this process, in use.
+std::size_t allocated_bytes() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return __sanitizer_get_current_allocated_bytes();
+#else
+  const auto all = ::mallinfo2();
+  return all.uordblks + all.hblkhd;
+#endif
+}
+
+/// A way to a node's door on which everything that the node says takes its time.
+class slow_way {
+ public:
+  slow_way(const door& to, std::chrono::milliseconds delay) : delay_(delay), there_(to.connect()) {
+    listener_ = listen_on("127.0.0.1", 0);
+    socklen_t size = sizeof at_;
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&at_), &size);
+    thread_ = std::thread([this] { carry(); });
+  }
+  ~slow_way() {
+    ::shutdown(listener_, SHUT_RDWR);
+    ::shutdown(there_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+    ::close(there_);
+  }
+  link_target target() const { return {"127.0.0.1", ntohs(at_.sin_port), "node-1"}; }
+
+ private:
+  void carry() {
+    const int here = ::accept(listener_, nullptr, nullptr);
+    std::thread on_the_way_there([&] { pass(here, there_, 0ms); });
+    pass(there_, here, delay_);
+    on_the_way_there.join();
+    ::close(here);
+  }
+  static void pass(int from, int to, std::chrono::milliseconds delay) {
+    char bytes[4096];
+    for (ssize_t n; (n = ::recv(from, bytes, sizeof bytes, 0)) > 0;) {
+      std::this_thread::sleep_for(delay);  // This is how the way is, not a wait.
+      (void)!::send(to, bytes, static_cast<std::size_t>(n), MSG_NOSIGNAL);
+    }
+    ::shutdown(to, SHUT_RDWR);
+  }
+
+  const std::chrono::milliseconds delay_;
+  const int there_;
+  int listener_ = -1;
+  sockaddr_in at_{};
+  std::thread thread_;
+};
+
 }  // namespace
 
 TEST_CASE("a node of the cluster gets the root actor") {
@@ -60,6 +116,32 @@ TEST_CASE("links that end leave nothing behind") {
     CHECK(d.listener->links() == 2);
   }
   CHECK(becomes_true([&] { return d.listener->links() == 0 && open_descriptors() <= before; }));
+}
+
+TEST_CASE("peers that come and go leave no memory behind") {
+  const door d;
+  const auto come_and_go = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      caller node_2, alice;
+      node_2.ask(node_2.dial(d.target(), node("node-2")), std::string("hello"));
+      alice.ask(alice.dial(d.target(), self_of("here", role::operator_, "alice")), admin_atom_v,
+                std::string("status"));
+    }
+    REQUIRE(becomes_true([&] { return d.listener->links() == 0; }));
+  };
+  constexpr int times = 50;
+  constexpr std::size_t a_link_max = 200;
+  come_and_go(10);
+  const auto before = allocated_bytes();
+  come_and_go(times);
+  CHECK(becomes_true([&] { return allocated_bytes() < before + 2 * times * a_link_max; }));
+}
+
+TEST_CASE("a peer may take longer to answer than the time between two heartbeats") {
+  const door d;
+  slow_way way(d, 250ms);
+  caller c;
+  CHECK(c.ask(c.dial(way.target(), node("node-2")), std::string("hello")) == "root: hello");
 }
 
 TEST_CASE("who does not belong here is refused by name, at both ends") {
