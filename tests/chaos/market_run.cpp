@@ -45,13 +45,12 @@ std::string record_of(const std::string& symbol, int n) {
 
 }  // namespace
 
-market_run::market_run(records what, std::vector<std::string> program)
+market_run::market_run(records what, std::vector<std::string> program, const std::string& groups)
     : what_(what),
       network_(what.own_network ? std::optional<node_network>(std::in_place, what.nodes)
                                 : std::nullopt),
-      folder_(
-          R"("market": {"periods": ["1s", "1m", "5m"]}, "entities": {"restarts_per_minute_max": 1000})",
-          what.shards, what.nodes, network_ ? &*network_ : nullptr) {
+      folder_(R"("market": {"periods": ["1s", "1m", "5m"]}, )" + groups, what.shards, what.nodes,
+              network_ ? &*network_ : nullptr) {
   for (int n = 1; n <= what.nodes; ++n) {
     auto command = command_of(program, folder_, n);
     nodes_.emplace_back(network_ ? network_->command(n, std::move(command)) : std::move(command));

@@ -36,8 +36,10 @@ class market_run {
     bool own_network = false;  // See `node_network`.
   };
   /// `program`: the node and its arguments; `--config FILE` is added. Nothing: the program under
-  /// test.
-  explicit market_run(records what, std::vector<std::string> program = {});
+  /// test. `groups`: of the cluster's file, besides the market's.
+  explicit market_run(
+      records what, std::vector<std::string> program = {},
+      const std::string& groups = R"("entities": {"restarts_per_minute_max": 1000})");
 
   const cluster_folder& folder() const { return folder_; }
   int nodes() const { return what_.nodes; }

@@ -109,3 +109,40 @@ TEST_CASE("an input on which an entity always throws is quarantined, and all els
   CHECK(listed.exit_code == 0);
   CHECK(listed.output.find("a defect, always on this event") != std::string::npos);
 }
+
+TEST_CASE(
+    "a shard that fails again and again is given up, and whoever asks for the node's health is "
+    "told") {
+  market_run run({1, 100}, {FAULTY_NODE, "--throw-every", "1"},
+                 R"("entities": {"restarts_per_minute_max": 5, "restart_backoff_ms": 1,
+                                 "restart_backoff_max_ms": 20})");
+  const auto health = [&] {
+    return run_troupe({"health", "--config", run.folder().node_config()});
+  };
+  const auto healthz = [&] {
+    return run_program({"bash", "-c",
+                        "exec 3<>/dev/tcp/127.0.0.1/" + std::to_string(run.folder().http_port()) +
+                            " && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3"})
+        .output;
+  };
+  run.start();
+  wait_until("a healthy node", 60s, [&] { return health().exit_code == 0; });
+  CHECK(healthz().find(" 200 ") != std::string::npos);
+  run.send(0, 100);
+  run_result told;
+  wait_until("the alert", 60s, [&] {
+    told = health();
+    return told.output.find("given up") != std::string::npos;
+  });
+  CHECK(told.exit_code == 1);
+  CHECK(told.output.find("unhealthy") != std::string::npos);
+  CHECK(told.output.find(": given up: more than 5 restarts a minute, the last for: a defect, now "
+                         "and then") != std::string::npos);
+  const auto page = healthz();
+  CHECK(page.find(" 503 ") != std::string::npos);
+  CHECK(page.find("given up: more than 5 restarts a minute") != std::string::npos);
+  const auto status = run_troupe({"status", "--config", run.folder().node_config()}).output;
+  CHECK(status.find("7 of 8 live") != std::string::npos);  // The others go on.
+  CHECK(status.find("given up: more than 5 restarts a minute") != std::string::npos);
+  CHECK(run.node().running());
+}

@@ -8,6 +8,7 @@
 
 #include "runtime/cluster/frame_filter.hpp"
 #include "tests/runtime/cluster/link_ends.hpp"
+#include "tests/support/tcp_proxy.hpp"
 
 namespace troupe::cluster {
 
@@ -274,6 +275,139 @@ TEST_CASE("a message of our own that is too large is left out by name, and the l
                 std::string(frame_bytes_max - 1000, 'x'))
       .receive([&](std::size_t n) { arrived = n; }, [](caf::error&) {});
   CHECK(arrived == frame_bytes_max - 1000);
+}
+
+/// Node-1, whose links are not silent for long.
+link_self impatient(std::chrono::milliseconds silence_max) {
+  auto self = node("node-1");
+  self.links = std::make_shared<link_register>(silence_max);
+  return self;
+}
+
+/// A slow network between one caller and a door.
+class slow_network {
+ public:
+  explicit slow_network(std::uint16_t door) : listener_(test::listen_on_loopback(0)) {
+    thread_ = std::thread([this, door] { carry(door); });
+  }
+  ~slow_network() {
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+  }
+  link_target target() const { return {"127.0.0.1", port_of(listener_), "node-1"}; }
+
+ private:
+  static std::uint16_t port_of(int fd) {
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    return ntohs(address.sin_port);
+  }
+  void carry(std::uint16_t door) const {
+    const int near = ::accept(listener_, nullptr, nullptr);
+    const int far = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(door);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::connect(far, reinterpret_cast<sockaddr*>(&to), sizeof to);
+    std::thread back([=] { copy(far, near, 0ms); });
+    copy(near, far, 30ms);
+    back.join();
+    ::close(near);
+    ::close(far);
+  }
+  static void copy(int from, int to, std::chrono::milliseconds pause) {
+    std::vector<char> bytes(64U << 10);
+    ssize_t n;
+    while ((n = ::recv(from, bytes.data(), bytes.size(), 0)) > 0) {
+      if (::send(to, bytes.data(), static_cast<std::size_t>(n), MSG_NOSIGNAL) < 0) break;
+      if (n > 1000) std::this_thread::sleep_for(pause);  // This is the slowness, not a wait.
+    }
+    ::shutdown(from, SHUT_RDWR);
+    ::shutdown(to, SHUT_RDWR);
+  }
+
+  const int listener_;
+  std::thread thread_;
+};
+
+TEST_CASE("a link by which nothing comes is cut, by name") {
+  const door d(impatient(200ms));
+  const int s = d.connect(raw_hello());
+  read_to_end(s);
+  CHECK(d.logged("nothing has come for 200 ms"));
+  CHECK(becomes_true([&] { return d.listener->links() == 0; }));
+}
+
+TEST_CASE("heartbeats are enough to keep a link") {
+  const auto self = impatient(1000ms);
+  const door d(self);
+  caller c;
+  const auto far = c.dial(d.target(), node("node-2"));
+  std::this_thread::sleep_for(1500ms);  // Nothing is said: that is what is tried.
+  CHECK(c.ask(far, std::string("hello")) == "root: hello");
+  CHECK(d.log_text().find("link_cut") == std::string::npos);
+}
+
+TEST_CASE("a large frame that takes longer than all patience cuts no link, and is told of") {
+  const auto self = impatient(1000ms);
+  std::atomic<int> told{0};
+  self.links->on_large_frame([&](incarnation life) { told += life == incarnation(5) ? 1 : 100; });
+  const door d(self);
+  {
+    const slow_network network(d.listener->port());
+    caller c;
+    auto other = node("node-2");
+    other.life = incarnation(5);
+    const auto far = c.dial(network.target(), other);
+    CHECK(c.ask(far, std::string("hello")) == "root: hello");
+    CHECK(told == 0);  // By small ones nobody is kept waiting.
+    constexpr std::size_t size = 4U << 20;
+    const auto before = std::chrono::steady_clock::now();
+    caf::scoped_actor asking{c.system};
+    std::size_t arrived = 0;
+    asking->request(far, caf::duration{20s}, std::string("large"), std::string(size, 'x'))
+        .receive([&](std::size_t n) { arrived = n; }, [](caf::error&) {});
+    CHECK(arrived == size);
+    CHECK(std::chrono::steady_clock::now() - before > 1500ms);
+    CHECK(told >= 10);
+    CHECK(told < 100);
+  }
+  self.links->on_large_frame({});
+}
+
+TEST_CASE("a link that is cut is broken for both ends, the others stand") {
+  const auto self = impatient(60s);
+  const door d(self);
+  caller a, b;
+  const auto dial = [&](caller& c, const std::string& id, std::int64_t life) {
+    auto other = node(id);
+    other.life = incarnation(life);
+    return c.dial(d.target(), other);
+  };
+  const auto of_a = dial(a, "node-2", 5), of_b = dial(b, "node-3", 6);
+  caf::scoped_actor watching{a.system};
+  watching->monitor(of_a);
+  self.links->cut(incarnation(5));
+  bool down = false;
+  watching->receive([&](const caf::down_msg&) { down = true; }, caf::after(10s) >> [] {});
+  CHECK(down);
+  CHECK(becomes_true([&] { return d.listener->links() == 1; }));
+  CHECK(b.ask(of_b, std::string("hello")) == "root: hello");
+  self.links->cut(incarnation(5));  // Of nobody any more.
+  SUBCASE("also at the end that has dialled") {
+    auto own = node("node-4");
+    own.links = std::make_shared<link_register>(60s);
+    auto target = d.target();
+    target.life = incarnation(1);
+    caller c;
+    c.dial(target, own);
+    CHECK(d.listener->links() == 2);
+    own.links->cut(incarnation(1));
+    CHECK(becomes_true([&] { return d.listener->links() == 1; }));
+  }
 }
 
 TEST_CASE("an operator speaks to the admin actor and to nobody else") {
