@@ -38,12 +38,25 @@ client::client(const settings& of) : connection_(std::make_unique<connection>())
 
 client::~client() = default;
 
+namespace {
+
+/// Words of the command line are in it.
+std::string text_of(const nlohmann::json& request) {
+  try {
+    return request.dump();
+  } catch (const nlohmann::json::exception&) {
+    throw client_error("what is given must be UTF-8");
+  }
+}
+
+}  // namespace
+
 nlohmann::json client::ask(const nlohmann::json& request) {
+  const auto asked = text_of(request);
   caf::scoped_actor self{connection_->system};
   nlohmann::json answer;
   std::string failure;
-  self->request(connection_->admin, caf::duration{connection_->patience}, admin_atom_v,
-                request.dump())
+  self->request(connection_->admin, caf::duration{connection_->patience}, admin_atom_v, asked)
       .receive([&](const std::string& text) { answer = nlohmann::json::parse(text); },
                [&](caf::error& e) { failure = connection_->system.render(e); });
   if (!failure.empty()) throw client_error("the node did not answer: " + failure);

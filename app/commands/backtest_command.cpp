@@ -112,7 +112,10 @@ risk_limits limits_of(const options& o, const paper_options& venue) {
     return all;
   }
   std::ifstream file(o.limits);
-  if (!file) throw std::runtime_error(o.limits + ": cannot read");
+  if (!file || std::filesystem::is_directory(o.limits))
+    throw std::runtime_error(o.limits +
+                             ": cannot read, must be a file like "
+                             "config/risk_limits.json");
   trading::faults wrong;
   const auto document = nlohmann::json::parse(file, nullptr, false);
   if (document.is_discarded()) throw std::runtime_error(o.limits + ": not a JSON document");
