@@ -16,6 +16,15 @@ std::chrono::milliseconds answer_limit(const settings& of) {
   return 2 * of.cluster.entities.request_timeout + std::chrono::seconds(5);
 }
 
+/// Words of the command line are in it.
+std::string text_of(const nlohmann::json& request) {
+  try {
+    return request.dump();
+  } catch (const nlohmann::json::exception&) {
+    throw client_error("what is given must be UTF-8");
+  }
+}
+
 }  // namespace
 
 struct client::connection {
@@ -37,19 +46,6 @@ client::client(const settings& of) : connection_(std::make_unique<connection>())
 }
 
 client::~client() = default;
-
-namespace {
-
-/// Words of the command line are in it.
-std::string text_of(const nlohmann::json& request) {
-  try {
-    return request.dump();
-  } catch (const nlohmann::json::exception&) {
-    throw client_error("what is given must be UTF-8");
-  }
-}
-
-}  // namespace
 
 nlohmann::json client::ask(const nlohmann::json& request) {
   const auto asked = text_of(request);
