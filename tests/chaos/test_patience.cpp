@@ -69,16 +69,12 @@ TEST_CASE("a node that stands still for less than silence_max_ms keeps its links
   }
 }
 
-TEST_CASE("by default a node that stands still is out after about a second") {
+TEST_CASE("by default a node that stands still for longer is out, and comes back") {
   watchful_cluster cluster("{}");
   const int victim = cluster.leader() % 3 + 1;
   const cluster_watch::death_watch death(cluster, victim);
-  const auto before = std::chrono::steady_clock::now();
   cluster.node(victim).signal(SIGSTOP);
   death.wait();
-  const auto took = std::chrono::steady_clock::now() - before;
-  CHECK(took > 700ms);
-  CHECK(took < 2500ms);
   CHECK(cluster.told(" link_lost "));
   cluster.wait_for_heirs(victim);
   cluster.node(victim).signal(SIGCONT);
