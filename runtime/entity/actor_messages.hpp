@@ -123,6 +123,7 @@ struct peer_dialed {
 // To the supervisor.
 struct shard_failed {
   shard_id shard;
+  epoch era;  // As it was taken; 0: it was not.
   shard_failure why;
 };
 

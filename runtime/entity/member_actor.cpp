@@ -40,6 +40,22 @@ cluster::member_message from_json(const json& from) {
   return m;
 }
 
+/// A message that crosses between shards, as JSON text; null if it is none.
+std::shared_ptr<message> message_in(const std::string& text) {
+  auto it = json::parse(text, nullptr, false);
+  if (!it.is_object() || !it.contains("body")) return nullptr;
+  const auto type = it.find("type");
+  if (type == it.end() || !type->is_string()) return nullptr;
+  return std::make_shared<message>(message{type->get<std::string>(), std::move(it["body"])});
+}
+
+/// The incarnation that a hello names; 0: none.
+std::int64_t life_in(const std::string& hello) {
+  const auto it = json::parse(hello, nullptr, false);
+  const auto life = it.find("life");
+  return life != it.end() && life->is_number_integer() ? life->get<std::int64_t>() : 0;
+}
+
 }  // namespace
 
 member_actor::member_actor(caf::actor_config& config, const member_environment* environment,
@@ -124,8 +140,7 @@ caf::behavior member_actor::make_behavior() {
       },
       // From other nodes' members.
       [this](hello_atom, const std::string& text) -> std::string {
-        const auto it = json::parse(text, nullptr, false);
-        const auto life = it.is_object() ? it.value("life", std::int64_t{0}) : 0;
+        const auto life = life_in(text);
         const auto member = caf::actor_cast<caf::actor>(current_sender());
         if (life > 0 && member) link(incarnation(life), member);
         return hello();
@@ -134,11 +149,10 @@ caf::behavior member_actor::make_behavior() {
       [this](channel_atom, std::uint32_t target, std::uint32_t source, std::int64_t seq,
              const std::string& to, const std::string& payload) {
         const auto shard = environment_.router->find(shard_id(target));
-        const auto it = json::parse(payload, nullptr, false);
-        if (!shard || !it.is_object()) return;
-        auto what = std::make_shared<message>(message{it.at("type"), it.at("body")});
-        caf::event_based_actor::send(shard, channel_message{shard_id(source), sequence(seq),
-                                                            parse_entity_id(to), std::move(what)});
+        const auto what = message_in(payload);
+        if (!shard || !what) return;
+        caf::event_based_actor::send(
+            shard, channel_message{shard_id(source), sequence(seq), parse_entity_id(to), what});
       },
       [this](received_atom, std::uint32_t source, const std::string& target, std::int64_t up_to) {
         if (const auto shard = environment_.router->find(shard_id(source)))
@@ -207,9 +221,7 @@ void member_actor::greet(incarnation peer, const caf::actor& member) {
   request(member, dial_within, hello_atom_v, hello())
       .then(
           [this, peer, member](const std::string& text) {
-            const auto it = json::parse(text, nullptr, false);
-            if (it.is_object() && it.value("life", std::int64_t{0}) == peer.value())
-              return link(peer, member);
+            if (life_in(text) == peer.value()) return link(peer, member);
             log::warn("cluster", "another_incarnation",
                       {{"expected", peer}, {"said", text.substr(0, 80)}});
             drive([&](auto& core, auto t) { core.on_dial_failed(peer, t); });
