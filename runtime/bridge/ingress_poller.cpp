@@ -95,6 +95,7 @@ void ingress_poller::run_commands() {
     now.swap(commands_);
   }
   for (auto& command : now) command();
+  assign_started();
 }
 
 /// Whether so much is in flight that polling must wait; then the last drop below half wakes us.

@@ -86,6 +86,8 @@ class ingress_poller {
   template <class F>
   void each_of(shard_id shard, F&& f);
   void start_slot(ingress_slot& s, std::int64_t from);
+  void assign_started();
+  bool assign_slots(std::span<ingress_slot* const> all);
   void stop_slot(ingress_slot& s);
   void restart_slot(ingress_slot& s);
   void release_drained();
@@ -111,6 +113,7 @@ class ingress_poller {
   std::vector<rd_kafka_message_t*> buffer_;
   std::vector<ingress_slot*> assigned_;  // Polled in turns, each time from another one on.
   std::size_t turn_ = 0;
+  std::vector<ingress_slot*> started_;  // Not yet known to the client.
   std::vector<ingress_slot*> full_;
   int doubtful_ = 0;
   bool stalled_ = false;

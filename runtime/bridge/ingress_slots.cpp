@@ -72,16 +72,40 @@ void ingress_poller::start_slot(ingress_slot& s, std::int64_t from) {
                                              static_cast<std::int32_t>(s.shard.value())));
   rd_kafka_queue_forward(s.queue.get(), nullptr);  // Not into the consumer's one queue.
   rd_kafka_queue_io_event_enable(s.queue.get(), total_->wake.fd(), &wake_up, sizeof wake_up);
-  const auto list = rdk::one_partition(names_[s.topic], s.shard.value(), from);
-  const rdk::error_ptr failed(rd_kafka_incremental_assign(client_->get(), list.get()));
-  s.assigned = !failed;
-  if (s.assigned) assigned_.push_back(&s);
-  if (failed)
-    log::error("bridge", "assign_failed",
-               {{"topic", names_[s.topic]},
-                {"partition", s.shard},
-                {"reason", rd_kafka_error_string(failed.get())}});
+  started_.push_back(&s);
   set_doubt(s, ingress_slot::doubt::existence);
+}
+
+/// Those that came together in one call: each is a round trip to the client's own thread, during
+/// which no other partition is polled.
+void ingress_poller::assign_started() {
+  const auto all = std::exchange(started_, {});
+  if (all.empty() || assign_slots(all)) return;
+  if (all.size() > 1)
+    for (auto* s : all) assign_slots({&s, 1});
+}
+
+/// All or none.
+bool ingress_poller::assign_slots(std::span<ingress_slot* const> all) {
+  const rdk::partitions_ptr list(rd_kafka_topic_partition_list_new(static_cast<int>(all.size())));
+  for (const auto* s : all)
+    rd_kafka_topic_partition_list_add(list.get(), names_[s->topic].c_str(),
+                                      static_cast<std::int32_t>(s->shard.value()))
+        ->offset = s->next;
+  const rdk::error_ptr failed(rd_kafka_incremental_assign(client_->get(), list.get()));
+  if (failed) {
+    log::error("bridge", "assign_failed",
+               {{"topic", names_[all.front()->topic]},
+                {"partition", all.front()->shard},
+                {"partitions", all.size()},
+                {"reason", rd_kafka_error_string(failed.get())}});
+    return false;
+  }
+  for (auto* s : all) {
+    s->assigned = true;
+    assigned_.push_back(s);
+  }
+  return true;
 }
 
 void ingress_poller::stop_slot(ingress_slot& s) {
@@ -89,6 +113,7 @@ void ingress_poller::stop_slot(ingress_slot& s) {
   set_doubt(s, ingress_slot::doubt::none);
   if (s.full) std::erase(full_, &s);
   s.full = false;
+  std::erase(started_, &s);
   if (!s.assigned) return;
   s.assigned = false;
   std::erase(assigned_, &s);

@@ -7,7 +7,9 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
+#include <utility>
 
 #include "runtime/base/clock.hpp"
 #include "runtime/base/log.hpp"
@@ -78,6 +80,8 @@ class tail_reader::worker {
   tail* tail_of(const rd_kafka_message_t& m);
   void start(tail& t);
   void assign_due();
+  void assign(std::span<tail* const> all, const rd_kafka_topic_partition_list_t& from);
+  void unassign_stopped();
   void stop(shard_id shard, tail& t);
   void give_up_silent();
   void finish();
@@ -88,6 +92,7 @@ class tail_reader::worker {
   rdk::client client_;
   rdk::queue_ptr queue_;
   std::map<shard_id, request> requests_;
+  rdk::partitions_ptr stopped_{rd_kafka_topic_partition_list_new(16)};  // Still with the client.
   std::array<rd_kafka_message_t*, 2'000> buffer_{};
 
   std::mutex mutex_;
@@ -136,6 +141,7 @@ void tail_reader::worker::run() {
     assign_due();
     poll();
     finish();
+    unassign_stopped();
     wake_.wait(static_cast<int>(retry_after.count()));
   }
 }
@@ -169,6 +175,7 @@ void tail_reader::worker::start(tail& t) {
 /// Asks for the ends of all logs at once and assigns by offset. By RD_KAFKA_OFFSET_TAIL a client
 /// that does not know a leader yet would try again only after half a second.
 void tail_reader::worker::assign_due() {
+  unassign_stopped();
   const auto now = std::chrono::steady_clock::now();
   const rdk::partitions_ptr ends(rd_kafka_topic_partition_list_new(16));
   std::vector<tail*> due;  // In the order of `ends`.
@@ -182,6 +189,8 @@ void tail_reader::worker::assign_due() {
     }
   if (due.empty()) return;
   rd_kafka_offsets_for_times(client_.get(), ends.get(), ends_ms_max);
+  const rdk::partitions_ptr from(rd_kafka_topic_partition_list_new(16));
+  std::vector<tail*> found;  // In the order of `from`.
   for (std::size_t i = 0; i < due.size(); ++i) {
     auto& p = ends->elems[i];
     auto& t = *due[i];
@@ -192,24 +201,41 @@ void tail_reader::worker::assign_due() {
       t.last = 0;
       continue;
     }
-    const auto shard = static_cast<std::uint32_t>(p.partition);
-    const auto from =
-        rdk::one_partition(t.name, shard, std::max<std::int64_t>(0, p.offset - t.window));
-    const rdk::error_ptr failed(rd_kafka_incremental_assign(client_.get(), from.get()));
-    t.assigned = !failed;
-    if (failed)
-      log::warn("bridge", "tail_assign_failed",
-                {{"topic", t.name},
-                 {"partition", shard},
-                 {"reason", rd_kafka_error_string(failed.get())}});
+    rd_kafka_topic_partition_list_add(from.get(), t.name.c_str(), p.partition)->offset =
+        std::max<std::int64_t>(0, p.offset - t.window);
+    found.push_back(&t);
+  }
+  if (!found.empty()) assign(found, *from);
+}
+
+/// In one call, as long as all of them can be: each is a round trip to the client's own thread.
+void tail_reader::worker::assign(std::span<tail* const> all,
+                                 const rd_kafka_topic_partition_list_t& from) {
+  const rdk::error_ptr failed(rd_kafka_incremental_assign(client_.get(), &from));
+  for (auto* t : all) t->assigned = !failed;
+  if (!failed) return;
+  log::warn("bridge", "tail_assign_failed",
+            {{"topic", all.front()->name},
+             {"partition", from.elems[0].partition},
+             {"partitions", all.size()},
+             {"reason", rd_kafka_error_string(failed.get())}});
+  for (std::size_t i = 0; all.size() > 1 && i < all.size(); ++i) {
+    const auto& p = from.elems[i];
+    assign(all.subspan(i, 1),
+           *rdk::one_partition(p.topic, static_cast<std::uint32_t>(p.partition), p.offset));
   }
 }
 
 void tail_reader::worker::stop(shard_id shard, tail& t) {
-  if (!t.assigned) return;
-  t.assigned = false;
-  const auto list = rdk::one_partition(t.name, shard.value(), 0);
-  const rdk::error_ptr ignored(rd_kafka_incremental_unassign(client_.get(), list.get()));
+  if (!std::exchange(t.assigned, false)) return;
+  rd_kafka_topic_partition_list_add(stopped_.get(), t.name.c_str(),
+                                    static_cast<std::int32_t>(shard.value()));
+}
+
+void tail_reader::worker::unassign_stopped() {
+  if (stopped_->cnt == 0) return;
+  const rdk::error_ptr ignored(rd_kafka_incremental_unassign(client_.get(), stopped_.get()));
+  stopped_.reset(rd_kafka_topic_partition_list_new(16));
 }
 
 void tail_reader::worker::give_up_silent() {

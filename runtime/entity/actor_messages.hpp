@@ -128,6 +128,7 @@ struct peer_heard {
 // To the supervisor.
 struct shard_failed {
   shard_id shard;
+  epoch era;  // As it was taken; 0: it was not.
   shard_failure why;
 };
 

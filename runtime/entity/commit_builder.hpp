@@ -30,6 +30,7 @@ struct open_batch {
   std::multimap<slot_id, request_ref> shows;  // Who wants to see which entity's committed state.
   bool advanced = false;                      // A unit moved a position.
   std::size_t units = 0;
+  time_point since{};  // When the first of them began.
 
   /// Something that should be committed without waiting for the checkpoint.
   bool urgent() const {
@@ -50,6 +51,7 @@ struct closing_batch {
   std::vector<store::outbox_row>
       outbox;  // What the commit makes durable, to be handed out afterwards.
   std::map<std::string, position> positions;
+  std::vector<std::string> answered;  // Requests whose answers the commit makes durable.
   std::uint64_t ticket = 0;
   bool checkpoint = false;
   bool sent = false;

@@ -1,6 +1,9 @@
 #pragma once
 
-#include <deque>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -10,7 +13,8 @@
 
 namespace troupe {
 
-/// The entities of a shard that are in memory (or on their way), by slot and by name.
+/// The entities of a shard that are in memory (or on their way), by slot and by name. What has been
+/// removed leaves its memory, too.
 class residents {
  public:
   struct entry {
@@ -36,14 +40,25 @@ class residents {
   slot_id add(const kind_def& kind, const entity_id& id);
   void remove(slot_id slot);
 
-  entry& operator[](slot_id slot) { return entries_[slot.value()]; }
-  const entry& operator[](slot_id slot) const { return entries_[slot.value()]; }
+  bool contains(slot_id slot) const {
+    const auto number = slot.value() / page_size;
+    return number < pages_.size() && pages_[number] &&
+           pages_[number]->entries[slot.value() % page_size].state != entry::status::free;
+  }
+  /// Requires: contained. Its address stays valid while others come and go.
+  entry& operator[](slot_id slot) {
+    return pages_[slot.value() / page_size]->entries[slot.value() % page_size];
+  }
+  const entry& operator[](slot_id slot) const {
+    return pages_[slot.value() / page_size]->entries[slot.value() % page_size];
+  }
   std::size_t size() const { return count_; }
 
+  /// `visit` may remove what it sees.
   template <class Visit>
   void each(Visit visit) {
-    for (std::uint32_t i = 0; i < entries_.size(); ++i)
-      if (entries_[i].state != entry::status::free) visit(slot_id(i), entries_[i]);
+    for (std::uint32_t i = 0; i < pages_.size() * page_size; ++i)
+      if (contains(slot_id(i))) visit(slot_id(i), (*this)[slot_id(i)]);
   }
 
  private:
@@ -54,9 +69,14 @@ class residents {
     }
   };
   using by_key = std::unordered_map<std::string, slot_id, text_hash, std::equal_to<>>;
+  static constexpr std::uint32_t page_size = 32;
+  struct page {
+    std::array<entry, page_size> entries;
+    std::uint32_t used = 0;
+  };
 
-  std::deque<entry> entries_;  // Addresses stay valid while it grows.
-  std::vector<slot_id> free_;
+  std::vector<std::unique_ptr<page>> pages_;  // Null: empty. The last one never is.
+  std::set<std::uint32_t> roomy_;             // Pages with room, empty ones among them.
   std::unordered_map<const kind_def*, by_key> names_;
   std::size_t count_ = 0;
 };

@@ -35,6 +35,7 @@ void shard_machine::maybe_commit() {
   closing_.emplace();
   closing_->checkpoint = checkpoint;
   close_batch();
+  run_units();
 }
 
 void shard_machine::close_batch() {
@@ -157,6 +158,7 @@ void shard_machine::send_batch() {
     else
       commit.timers_cleared.push_back(key);
   }
+  for (const auto& a : content.answers) closing.answered.push_back(a.request);
   commit.answers = std::move(content.answers);
   commit.channels = content.channels;
   commit.rows = std::move(content.blocks);
@@ -199,6 +201,7 @@ void shard_machine::on_committed(store::commit_outcome outcome) {
     channels_committed_[source] = seq;
     world_.acknowledge_channel(source, seq);
   }
+  answers_.stored(std::move(done.answered), enqueued_);
   outbox_.committed(std::move(done.outbox));
   if (outbox_.undelivered() > 0 && undelivered_since_ == time_point{})
     undelivered_since_ = world_.now();
@@ -206,8 +209,13 @@ void shard_machine::on_committed(store::commit_outcome outcome) {
   release_answers(done.content);
   hold_back_if_full();
   run_units();
+  forget_answers();
   maybe_commit();
   drain_further();
+}
+
+void shard_machine::forget_answers() {
+  answers_.forget(inbox_.empty() ? enqueued_ + 1 : inbox_.front().serial);
 }
 
 void shard_machine::release_answers(open_batch& batch) {

@@ -39,7 +39,8 @@ void shard_machine::revive_followers(const std::vector<entity_id>& following) {
 }
 
 void shard_machine::on_follows(slot_id slot, const std::vector<followed>& follows) {
-  if (phase_ != phase::live || !residents_[slot].stored) return;  // Not before its first message.
+  // Not before its first message, nor when it has gone meanwhile.
+  if (phase_ != phase::live || !residents_.contains(slot) || !residents_[slot].stored) return;
   follow(slot, follows);
   feeds_moved();
 }
@@ -159,7 +160,7 @@ void shard_machine::on_fed(slot_id slot, std::size_t done, effects decided,
   if (done > d.first) follower_.resume(slot);
   if (decided.leaves_entity()) {
     open_.touched.insert(slot);
-    ++open_.units;
+    count_unit();
   } else if (done > d.first || done == d.end) {
     mark_changed(slot);
   }

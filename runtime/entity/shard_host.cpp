@@ -29,6 +29,24 @@ void shard_host::drive(Step step) {
 }
 
 template <class Step>
+void shard_host::drive_from(slot_id slot, Step step) {
+  const auto i = slot.value();
+  const auto& from = current_sender();
+  if (i < entities_.size() && entities_[i] && from && entities_[i].id() == from->id()) drive(step);
+}
+
+template <class Ask>
+caf::result<std::string> shard_host::on_client(Ask ask) {
+  if (done_)
+    return nlohmann::json{{"error", "shard_unavailable"}, {"detail", "the shard has just left"}}
+        .dump();
+  const auto from = remember_client();
+  auto promise = clients_.at(from.value());
+  drive([&](shard_machine& s) { ask(s, from); });
+  return promise;
+}
+
+template <class Step>
 auto shard_host::later(Step step) {
   return [self = caf::actor_cast<caf::actor>(this), step](auto&&... arguments) {
     auto call = std::make_shared<std::function<void(shard_machine&)>>(
@@ -45,22 +63,24 @@ caf::behavior shard_host::make_behavior() {
   return {
       [this](const records_arrived& m) { drive([&](shard_machine& s) { s.on_records(m.batch); }); },
       [this](const output_waiting& m) {
-        drive([&](shard_machine& s) { s.on_output_waiting(m.slot); });
+        drive_from(m.slot, [&](shard_machine& s) { s.on_output_waiting(m.slot); });
       },
       [this](const state_saved& m) {
-        drive([&](shard_machine& s) {
+        drive_from(m.slot, [&](shard_machine& s) {
           s.on_saved(m.slot, m.ticket, std::move(*m.state), std::move(*m.output));
         });
       },
       [this](const message_handled& m) {
-        drive([&](shard_machine& s) { s.on_handled(m.slot, std::move(*m.done), m.follows); });
+        drive_from(m.slot,
+                   [&](shard_machine& s) { s.on_handled(m.slot, std::move(*m.done), m.follows); });
       },
       [this](const feed_taken& m) {
-        drive(
-            [&](shard_machine& s) { s.on_fed(m.slot, m.done, std::move(*m.decided), m.follows); });
+        drive_from(m.slot, [&](shard_machine& s) {
+          s.on_fed(m.slot, m.done, std::move(*m.decided), m.follows);
+        });
       },
       [this](const follows_known& m) {
-        drive([&](shard_machine& s) { s.on_follows(m.slot, m.follows); });
+        drive_from(m.slot, [&](shard_machine& s) { s.on_follows(m.slot, m.follows); });
       },
       [this](const feed_asked& m) { drive([&](shard_machine& s) { s.on_feed_request(m.what); }); },
       [this](const feed_arrived& m) {
@@ -69,7 +89,8 @@ caf::behavior shard_host::make_behavior() {
       [this](const feed_bytes& m) { on_feed_bytes(m.text); },
       [this](const source_live& m) { drive([&](shard_machine& s) { s.on_source_live(m.shard); }); },
       [this](const entity_failed& m) {
-        drive([&](shard_machine& s) { s.on_entity_failed(m.slot, m.reason, m.event); });
+        drive_from(m.slot,
+                   [&](shard_machine& s) { s.on_entity_failed(m.slot, m.reason, m.event); });
       },
       [this](const shard_call& m) { drive([&](shard_machine& s) { (*m.call)(s); }); },
       [this](const progress_due&) {
@@ -80,17 +101,13 @@ caf::behavior shard_host::make_behavior() {
         if (woken_at_ == m.wished) woken_at_ = {};
         drive([](shard_machine& s) { s.on_wake(); });
       },
-      [this](const ask_entity& m) -> caf::result<std::string> {
-        const auto from = remember_client();
-        auto promise = clients_.at(from.value());
-        drive([&](shard_machine& s) { s.on_request(m.to, std::move(*m.what), m.request, from); });
-        return promise;
+      [this](const ask_entity& m) {
+        return on_client([&](shard_machine& s, request_ref from) {
+          s.on_request(m.to, std::move(*m.what), m.request, from);
+        });
       },
-      [this](const show_entity& m) -> caf::result<std::string> {
-        const auto from = remember_client();
-        auto promise = clients_.at(from.value());
-        drive([&](shard_machine& s) { s.on_show(m.of, from); });
-        return promise;
+      [this](const show_entity& m) {
+        return on_client([&](shard_machine& s, request_ref from) { s.on_show(m.of, from); });
       },
       [this](const channel_message& m) {
         drive([&](shard_machine& s) { s.on_channel(m.source, m.seq, m.to, std::move(*m.what)); });
@@ -236,6 +253,8 @@ void shard_host::save(slot_id slot, std::uint64_t ticket) {
 void shard_host::retire(slot_id slot) {
   send_exit(entities_[slot.value()], caf::exit_reason::user_shutdown);
   entities_[slot.value()] = nullptr;
+  while (!entities_.empty() && !entities_.back()) entities_.pop_back();
+  if (entities_.empty()) entities_.shrink_to_fit();
 }
 
 request_ref shard_host::remember_client() {
@@ -273,6 +292,7 @@ void shard_host::live(epoch) {
 
 void shard_host::drained(epoch era) {
   done_ = true;
+  environment_.egress->close(shard_);
   environment_.store->release(shard_, era, [self = caf::actor_cast<caf::actor>(this)] {
     caf::anon_send_exit(self, caf::exit_reason::user_shutdown);
   });
@@ -297,7 +317,7 @@ void shard_host::fail(shard_failure why) {
   for (auto& [ref, promise] : clients_)
     promise.deliver(nlohmann::json{{"error", error}, {"detail", why.reason}}.dump());
   clients_.clear();
-  send(supervisor_, shard_failed{shard_, std::move(why)});
+  send(supervisor_, shard_failed{shard_, machine_.era(), std::move(why)});
   quit();
 }
 

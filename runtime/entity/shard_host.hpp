@@ -72,11 +72,18 @@ class shard_host final : public caf::event_based_actor, private shard_world {
   /// Runs `step` on the machine; a broken invariant takes the shard down.
   template <class Step>
   void drive(Step step);
+  /// The same for what the entity in `slot` says. One that was retired may still have had something
+  /// to say: it is not meant of whoever has the slot now.
+  template <class Step>
+  void drive_from(slot_id slot, Step step);
   /// A callback for another thread that runs `step(machine, arguments...)` here.
   template <class Step>
   auto later(Step step);
   void on_feed_bytes(const std::string& text);
   request_ref remember_client();
+  /// Runs `ask(machine, reference of the client)`; its answer is the client's.
+  template <class Ask>
+  caf::result<std::string> on_client(Ask ask);
   void post_progress(bool always);
 
   const shard_id shard_;

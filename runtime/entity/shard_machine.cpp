@@ -13,7 +13,6 @@ shard_machine::shard_machine(shard_id id, const shard_setup& setup, shard_world&
       setup_(setup),
       world_(world),
       poisoned_(std::move(poisoned)),
-      answers_(2 * setup.limits.inbox_max),
       source_(id, setup.limits.feeds),
       follower_(id, setup.limits.feeds, world, setup.shard_of) {
   for (const auto& def : setup_.things.ingress) {
@@ -171,6 +170,8 @@ void shard_machine::on_wake() {
   });
   tend_feeds();
   run_units();
+  forget_answers();
+  hold_back_if_full();
   maybe_commit();
   wake_when_needed();
 }
@@ -233,9 +234,11 @@ slot_id shard_machine::resident(const kind_def& kind, const entity_id& id) {
 }
 
 bool shard_machine::at_rest(slot_id slot) {
+  if (!residents_.contains(slot)) return false;
   const auto& e = residents_[slot];
   return e.state == residents::entry::status::ready && !e.changed && e.busy == 0 &&
-         !open_.touched.contains(slot) && !open_.shows.contains(slot);
+         !open_.touched.contains(slot) && !open_.shows.contains(slot) &&
+         !(closing_ && closing_->written.contains(slot));
 }
 
 void shard_machine::retire(slot_id slot) {

@@ -133,6 +133,8 @@ class shard_machine {
 
   shard_progress progress() const;
   bool failed() const { return phase_ == phase::failed; }
+  /// As taken; 0: never.
+  epoch era() const { return era_; }
 
  private:
   enum class phase : std::uint8_t { created, taking, opening, live, failed };
@@ -179,9 +181,11 @@ class shard_machine {
   nlohmann::json unknown_kind(std::string_view name) const;
   void enqueue(unit u);
   void run_units();
+  bool batch_full() const;
   bool ready_to_run(unit& u);
   bool begin_next();
   void begin_unit(unit u);
+  void count_unit();
   void step_unit();
   void merge(slot_id slot, effects done);
   void end_unit();
@@ -211,10 +215,12 @@ class shard_machine {
   void await_save(slot_id slot);
   void show(slot_id slot, const std::string& state);
   void release_answers(open_batch& batch);
+  void forget_answers();
 
   slot_id resident(const kind_def& kind, const entity_id& id);
   void mark_changed(slot_id slot);
-  /// Nothing of it waits to be committed or shown, and nothing is under way to it.
+  /// Nothing of it waits to be committed or shown, or is being committed, and nothing is under way
+  /// to it: it can be loaded again as it is.
   bool at_rest(slot_id slot);
   void retire(slot_id slot);
   void load_missing();
@@ -240,6 +246,7 @@ class shard_machine {
   timers timers_;
 
   std::deque<unit> inbox_;
+  std::uint64_t enqueued_ = 0;
   std::optional<running_unit> running_;
   answer_memory answers_;
 

@@ -143,6 +143,7 @@ void shard_machine::on_answer_found(const std::string& request,
 }
 
 void shard_machine::enqueue(unit u) {
+  u.serial = ++enqueued_;
   if (open_since_ == time_point{}) open_since_ = world_.now();
   if (!u.request.empty()) {
     u.answer_lookup = unit::lookup::pending;
@@ -152,9 +153,22 @@ void shard_machine::enqueue(unit u) {
 }
 
 void shard_machine::run_units() {
-  constexpr std::size_t batch_units_max = 2000;  // Keeps one commit's size and time within reason.
-  while (phase_ == phase::live && !running_ && !bridge_full() && open_.units < batch_units_max)
+  while (phase_ == phase::live && !running_ && !bridge_full() && !batch_full())
     if (!begin_next()) return;
+}
+
+/// Whether the next commit is to begin before the next unit does: it is large enough, or its first
+/// unit has waited long enough for company while others came in all the time.
+bool shard_machine::batch_full() const {
+  constexpr std::size_t batch_units_max = 2000;
+  constexpr std::chrono::milliseconds company_max{10};
+  if (!open_.urgent()) return false;  // They came to nothing: no commit would begin the next batch.
+  if (open_.units >= batch_units_max) return true;
+  return open_.units > 0 && !closing_ && loading_ == 0 && world_.now() - open_.since >= company_max;
+}
+
+void shard_machine::count_unit() {
+  if (open_.units++ == 0) open_.since = world_.now();
 }
 
 /// Inputs and feeds take turns.
@@ -182,7 +196,7 @@ bool shard_machine::ready_to_run(unit& u) {
 }
 
 void shard_machine::begin_unit(unit u) {
-  ++open_.units;
+  count_unit();
   if (u.timer) {
     if (!timers_.still_due(*u.timer)) return;
     const store::timer_key key{u.timer->owner, u.timer->name};
@@ -332,7 +346,7 @@ void shard_machine::quarantine(const unit& u, const poison& p) {
 
 void shard_machine::on_entity_failed(slot_id slot, std::string reason,
                                      std::optional<position> event) {
-  if (phase_ == phase::failed) return;
+  if (phase_ == phase::failed || !residents_.contains(slot)) return;
   const auto& e = residents_[slot];
   shard_failure why{shard_failure::kind::entity, std::move(reason), {}, e.id};
   if (event && running_ && running_->what.feed && !e.kind->log_fed)

@@ -21,6 +21,9 @@ caf::behavior supervisor_actor::make_behavior() {
       [this](live_atom, std::uint32_t shard) { on_live(shard_id(shard)); },
       [this](const shard_failed& m) { on_failed(m); },
       [this](restart_atom, std::uint32_t shard) { on_restart(shard_id(shard)); },
+      [this](released_atom, std::uint32_t shard) {
+        gone(shard_id(shard), caf::make_message(released_atom_v, shard));
+      },
       [this](lease_atom, bool valid, bool for_ever) { on_lease(valid, for_ever); },
       [this](stop_atom) { on_stop(); },
   };
@@ -42,7 +45,7 @@ void supervisor_actor::on_hand_over(shard_id shard) {
   auto* c = find(shard);
   if (c == nullptr || c->leaving) return;
   c->leaving = true;
-  if (c->given_up) return gone(shard, caf::make_message(released_atom_v, shard.value()));
+  if (c->given_up) return release(*c);
   if (c->live) drain(*c);
 }
 
@@ -67,6 +70,14 @@ void supervisor_actor::drain(child& c) {
                    [](shard_machine& s) { s.on_drain(); })});
 }
 
+/// What was given up has nothing to drain, but the database still says that it is ours.
+void supervisor_actor::release(const child& c) {
+  environment_.store->release(c.shard, c.era,
+                              [self = caf::actor_cast<caf::actor>(this), shard = c.shard] {
+                                caf::anon_send(self, released_atom_v, shard.value());
+                              });
+}
+
 /// The shard is no longer this node's business.
 void supervisor_actor::gone(shard_id shard, caf::message news) {
   children_.remove_if([&](const child& c) { return c.shard == shard; });
@@ -88,6 +99,7 @@ void supervisor_actor::on_failed(const shard_failed& m) {
   }
   const auto verdict = c->rules.on_failure(m.why, environment_.clock->steady());
   c->given_up = !verdict.restart;
+  c->era = std::max(c->era, m.era);
   environment_.board->failed(m.shard, c->given_up ? verdict.alert : m.why.reason, c->given_up);
   log::write(verdict.restart ? log::level::warn : log::level::error, "entity",
              verdict.restart ? "shard_restarts" : "shard_given_up",
@@ -101,6 +113,7 @@ void supervisor_actor::on_failed(const shard_failed& m) {
               {"alert", verdict.alert}});
   if (verdict.restart && lease_ && !stopping_)
     delayed_send(this, verdict.after, restart_atom_v, m.shard.value());
+  if (c->given_up && c->leaving) release(*c);
   if (stopping_) std::erase_if(children_, [](const child& x) { return !x.host; });
   stop_when_empty();
 }

@@ -28,6 +28,7 @@ class supervisor_actor final : public caf::event_based_actor {
     bool live = false;
     bool leaving = false;
     bool given_up = false;
+    epoch era{0};  // Under which it failed last.
   };
 
   void on_host(shard_id shard);
@@ -35,6 +36,7 @@ class supervisor_actor final : public caf::event_based_actor {
   void on_live(shard_id shard);
   void start(child& c);
   void drain(child& c);
+  void release(const child& c);
   void gone(shard_id shard, caf::message news);
   void on_failed(const shard_failed& m);
   void on_restart(shard_id shard);

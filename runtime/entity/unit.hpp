@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 #include <variant>
+#include <vector>
 
 #include "runtime/entity/shard_world.hpp"
 
@@ -14,6 +15,7 @@ namespace troupe {
 
 /// One logged input of the unit plane and where it came from.
 struct unit {
+  std::uint64_t serial = 0;  // Its place among all units of the shard.
   input_ref input;
   entity_id to;
   message what;
@@ -45,26 +47,35 @@ struct running_unit {
   bool waiting = false;  // One delivery is with its entity (or its entity is being loaded).
 };
 
-/// Answers of the last units, for requests that were repeated before the store could know. Bounded.
+/// Answers that a look-up in the store may have missed: each is kept until the store has it and
+/// every unit that was looked up before has had its turn.
 class answer_memory {
  public:
-  explicit answer_memory(std::size_t limit) : limit_(limit) {}
   void remember(std::string request, std::string answer) {
-    if (answers_.emplace(request, std::move(answer)).second) order_.push_back(std::move(request));
-    while (order_.size() > limit_) {
-      answers_.erase(order_.front());
-      order_.pop_front();
-    }
+    answers_.emplace(std::move(request), std::move(answer));
   }
   const std::string* find(const std::string& request) const {
     const auto it = answers_.find(request);
     return it == answers_.end() ? nullptr : &it->second;
   }
+  /// The store has the answers to these; units up to `last` may have been looked up before.
+  void stored(std::vector<std::string> requests, std::uint64_t last) {
+    if (!requests.empty()) stored_.push_back({std::move(requests), last});
+  }
+  /// `oldest`: the first unit that still waits.
+  void forget(std::uint64_t oldest) {
+    for (; !stored_.empty() && stored_.front().last < oldest; stored_.pop_front())
+      for (const auto& request : stored_.front().requests) answers_.erase(request);
+  }
+  std::size_t size() const { return answers_.size(); }
 
  private:
-  std::size_t limit_;
+  struct batch {
+    std::vector<std::string> requests;
+    std::uint64_t last;
+  };
   std::unordered_map<std::string, std::string> answers_;
-  std::deque<std::string> order_;
+  std::deque<batch> stored_;
 };
 
 }  // namespace troupe

@@ -161,9 +161,9 @@ void describe(section& s, postgres_options& o) {
       "The database that decides ownership and remembers every entity. Take the password from the "
       "environment, \"... password=${TROUPE_PASSWORD}\", or from ~/.pgpass; it is never printed.");
   s.number("connections", connections, {1, 64, "connections"},
-           "Store threads of a node, each with its own connection. More commit more shards at the "
-           "same time until the server's disk is busy; every one costs a process of the server. "
-           "One more takes shards over.");
+           "Store threads of a node that commit, each with its own connection. More commit more "
+           "shards at the same time until the server's disk is busy; every one costs a process of "
+           "the server. Half as many again read, and one takes shards over.");
   s.duration("statement_timeout_ms", statement_timeout, {100, hour_ms},
              "The server ends a statement that takes longer, and the shard is recovered. Shorter "
              "frees the locks of a stuck owner earlier; too short fails big commits on a slow "

@@ -24,6 +24,10 @@ connection_options connection_of(const postgres_store_options& o) {
   return c;
 }
 
+reconnect_options reconnect_of(const postgres_store_options& o) {
+  return {o.reconnect_first, o.reconnect_longest};
+}
+
 commit_outcome outcome_of(statement_result r) {
   switch (r) {
     case statement_result::done:
@@ -62,7 +66,7 @@ commit_outcome write_guarded(pg_connection& db, commit_statement& statements,
 
 struct postgres_store::lane {
   lane(const postgres_store_options& o, const std::vector<const table_def*>& tables)
-      : statements(tables), worker(connection_of(o), {o.reconnect_first, o.reconnect_longest}) {}
+      : statements(tables), worker(connection_of(o), reconnect_of(o)) {}
 
   commit_statement statements;  // The store thread's alone.
   store_worker worker;          // Last: its jobs use the others.
@@ -71,8 +75,7 @@ struct postgres_store::lane {
 /// Takes shards, those together that came together: what a node inherits costs no more statements
 /// than one shard does, and no lane waits for it.
 struct postgres_store::taker {
-  explicit taker(const postgres_store_options& o)
-      : worker(connection_of(o), {o.reconnect_first, o.reconnect_longest}) {}
+  explicit taker(const postgres_store_options& o) : worker(connection_of(o), reconnect_of(o)) {}
 
   struct request {
     shard_id shard;
@@ -138,12 +141,19 @@ postgres_store::postgres_store(const postgres_store_options& options,
       taker_(std::make_unique<taker>(options)) {
   for (std::uint32_t i = 0; i < std::max(1u, options.threads); ++i)
     lanes_.push_back(std::make_unique<lane>(options, tables_));
+  for (std::uint32_t i = 0; i < (options.threads + 1) / 2 || i == 0; ++i)
+    readers_.push_back(
+        std::make_unique<store_worker>(connection_of(options), reconnect_of(options)));
 }
 
 postgres_store::~postgres_store() = default;
 
 postgres_store::lane& postgres_store::lane_of(shard_id shard) {
   return *lanes_[shard.value() % lanes_.size()];
+}
+
+store_worker& postgres_store::reader_of(shard_id shard) {
+  return *readers_[shard.value() % readers_.size()];
 }
 
 std::vector<std::string> postgres_store::verify() {
@@ -189,14 +199,13 @@ void postgres_store::commit(commit_batch batch, commit_done done) {
 }
 
 void postgres_store::load(shard_id shard, std::vector<entity_id> ids, load_done done) {
-  lane_of(shard).worker.post(
-      [shard, ids = std::move(ids), done = std::move(done)](pg_connection* db) {
-        done(db == nullptr ? std::nullopt : read_entities(*db, shard, ids));
-      });
+  reader_of(shard).post([shard, ids = std::move(ids), done = std::move(done)](pg_connection* db) {
+    done(db == nullptr ? std::nullopt : read_entities(*db, shard, ids));
+  });
 }
 
 void postgres_store::find_answer(shard_id shard, std::string request, answer_done done) {
-  lane_of(shard).worker.post(
+  reader_of(shard).post(
       [shard, request = std::move(request), done = std::move(done)](pg_connection* db) {
         using unreachable = std::optional<std::optional<std::string>>;
         done(db == nullptr ? unreachable{} : read_answer(*db, shard, request));
@@ -211,6 +220,7 @@ store_statistics postgres_store::statistics() const {
   s.unavailable = counters_->of(commit_outcome::unavailable);
   s.rejected = counters_->of(commit_outcome::rejected);
   for (const auto& l : lanes_) s.queued += l->worker.queued();
+  for (const auto& r : readers_) s.queued += r->queued();
   s.queued += taker_->worker.queued();
   return s;
 }

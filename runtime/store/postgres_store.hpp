@@ -7,15 +7,18 @@
 
 namespace troupe::store {
 
+class store_worker;
+
 struct postgres_store_options {
   /// libpq connection string. Its `options` are replaced by the store's own.
   std::string dsn;
   /// Node and incarnation on whose behalf this store works; shown in pg_stat_activity.
   std::string node = "none";
   incarnation life;
-  /// Store threads, each with one connection; shard s is served by thread s % threads. More let
-  /// more commits flush together; beyond four on two cores they only wait for each other. One more
-  /// takes shards, so that the commits of others do not wait for that.
+  /// Store threads that commit, each with one connection; shard s is served by thread s % threads.
+  /// More let more commits flush together; beyond four on two cores they only wait for each other.
+  /// Half as many again read states and answers, and one takes shards: what comes to life, on
+  /// demand or after a fail-over, keeps no commit waiting.
   std::uint32_t threads = 4;
   /// Longest time a statement may take in the server, and so the longest that a takeover waits for
   /// an old owner.
@@ -67,10 +70,12 @@ class postgres_store final : public shard_store {
   struct taker;
   struct counters;
   lane& lane_of(shard_id shard);
+  store_worker& reader_of(shard_id shard);
 
   std::vector<const table_def*> tables_;
   std::unique_ptr<counters> counters_;
   std::vector<std::unique_ptr<lane>> lanes_;
+  std::vector<std::unique_ptr<store_worker>> readers_;
   std::unique_ptr<taker> taker_;
 };
 

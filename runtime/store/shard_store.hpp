@@ -116,8 +116,10 @@ struct taken_shard {
 };
 
 /// Durable memory of shards. Calls return at once; the callback runs on a store thread, exactly
-/// once. Calls for one shard are carried out in the order in which they were made, but for `take`:
-/// what an older epoch still has under way is carried out before it, or fenced.
+/// once. Commits of one shard, and its release, are carried out in the order in which they were
+/// made; what an older epoch still has under way is carried out before `take`, or fenced. What is
+/// read waits for nobody: it holds every commit that was answered before it was asked for, and
+/// perhaps later ones.
 class shard_store {
  public:
   virtual ~shard_store() = default;

@@ -50,7 +50,9 @@ class simulated_node final : private cluster::membership_world {
 
   // From its shards
   void to_shard(shard_id shard, const std::function<void(simulated_shard&)>& step);
-  simulated_connection& connection(shard_id shard) { return line(shard.value()); }
+  simulated_connection& connection(shard_id shard) { return line(2 * shard.value()); }
+  /// For what only reads.
+  simulated_connection& reading(shard_id shard) { return line(2 * shard.value() + 1); }
   void on_live(shard_id shard);
   void on_drained(shard_id shard);
   void on_failed(shard_id shard, const shard_failure& why);

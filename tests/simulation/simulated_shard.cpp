@@ -30,12 +30,11 @@ void simulated_shard::later(ms delay, std::function<void()> step) {
   });
 }
 
-void simulated_shard::ask(simulated_connection::work what, std::function<void(end)> step) {
-  node_.connection(shard_).call(std::move(what),
-                                [weak = weak_from_this(), step = std::move(step)](end how) {
-                                  if (const auto self = weak.lock(); self && !self->done_)
-                                    step(how);
-                                });
+void simulated_shard::ask(simulated_connection& on, simulated_connection::work what,
+                          std::function<void(end)> step) {
+  on.call(std::move(what), [weak = weak_from_this(), step = std::move(step)](end how) {
+    if (const auto self = weak.lock(); self && !self->done_) step(how);
+  });
 }
 
 // ---- from outside ------------------------------------------------------------------------------
@@ -81,6 +80,7 @@ void simulated_shard::take() {
   const auto result =
       std::make_shared<simulated_database::taken>(std::nullopt, commit_outcome::unavailable);
   ask(
+      node_.connection(shard_),
       [&database = world_.database, shard = shard_, life = node_.life(), result](auto done) {
         database.take(shard, life, [result, done](auto taken) {
           *result = std::move(taken);
@@ -120,6 +120,7 @@ void simulated_shard::tamper(store::commit_batch& batch) {
 void simulated_shard::send_commit(const std::shared_ptr<const store::commit_batch>& batch) {
   const auto outcome = std::make_shared<commit_outcome>(commit_outcome::outcome_unknown);
   ask(
+      node_.connection(shard_),
       [&database = world_.database, batch, outcome](auto done) {
         database.commit(*batch, [outcome, done](auto what) {
           *outcome = what;
@@ -144,6 +145,7 @@ void simulated_shard::committed(const std::shared_ptr<const store::commit_batch>
 void simulated_shard::load(std::vector<entity_id> ids) {
   const auto rows = std::make_shared<std::vector<store::entity_row>>();
   ask(
+      node_.reading(shard_),
       [&disk = world_.database.disk(shard_), ids, rows](const auto& done) {
         for (const auto& id : ids)
           if (const auto it = disk.entities.find(id); it != disk.entities.end())
@@ -159,6 +161,7 @@ void simulated_shard::load(std::vector<entity_id> ids) {
 void simulated_shard::find_answer(std::string request) {
   const auto found = std::make_shared<std::optional<std::string>>();
   ask(
+      node_.reading(shard_),
       [&disk = world_.database.disk(shard_), request, found](const auto& done) {
         if (const auto it = disk.answers.find(request); it != disk.answers.end())
           *found = it->second;

@@ -71,7 +71,8 @@ class simulated_shard final : private shard_world,
   /// Runs `step` here later, unless this life of the shard is over.
   void later(ms delay, std::function<void()> step);
   /// Asks the database: `step` here gets the answer.
-  void ask(simulated_connection::work what, std::function<void(simulated_connection::end)> step);
+  void ask(simulated_connection& on, simulated_connection::work what,
+           std::function<void(simulated_connection::end)> step);
   /// One entity's mailbox: steps keep their order.
   void to_entity(slot_id slot, std::function<void()> step);
   request_ref remember(const std::string& id, answer_to from);

@@ -8,8 +8,9 @@
 namespace troupe::test {
 
 bool model_world::step(std::mt19937_64& random) {
-  std::deque<std::function<void()>>* queues[] = {&store_calls,   &entity_calls, &egress_calls,
-                                                 &ingress_calls, &feed_calls,   &history_calls};
+  std::deque<std::function<void()>>* queues[] = {&store_calls,  &store_reads,   &entity_calls,
+                                                 &egress_calls, &ingress_calls, &feed_calls,
+                                                 &history_calls};
   std::vector<std::deque<std::function<void()>>*> busy;
   for (auto* q : queues)
     if (!q->empty() && !(kafka_away && q == &egress_calls)) busy.push_back(q);
@@ -44,7 +45,7 @@ void model_world::commit(store::commit_batch batch) {
 }
 
 void model_world::load(std::vector<entity_id> ids) {
-  store_calls.push_back([this, ids = std::move(ids)] {
+  store_reads.push_back([this, ids = std::move(ids)] {
     std::vector<store::entity_row> rows;
     for (const auto& id : ids)
       if (const auto it = disk_.entities.find(id); it != disk_.entities.end())
@@ -54,7 +55,7 @@ void model_world::load(std::vector<entity_id> ids) {
 }
 
 void model_world::find_answer(std::string request) {
-  store_calls.push_back([this, request = std::move(request)] {
+  store_reads.push_back([this, request = std::move(request)] {
     std::optional<std::string> found;
     if (const auto it = disk_.answers.find(request); it != disk_.answers.end()) found = it->second;
     machine->on_answer_found(request, std::optional(found));

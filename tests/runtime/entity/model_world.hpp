@@ -22,6 +22,7 @@ class model_world final : public shard_world {
 
   std::unique_ptr<shard_machine> machine;
   std::deque<std::function<void()>> store_calls;   // In order, as one connection would.
+  std::deque<std::function<void()>> store_reads;   // On another connection.
   std::deque<std::function<void()>> entity_calls;  // In order, as one mailbox chain would.
   std::deque<std::function<void()>> egress_calls;
   std::deque<std::function<void()>> ingress_calls;

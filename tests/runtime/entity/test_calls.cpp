@@ -55,8 +55,8 @@ TEST_CASE("a service is called after the commit; its answer is a unit of its own
     queue.pop_front();
     next();
   };
-  REQUIRE(r.world->store_calls.size() == 1);
-  let_happen(r.world->store_calls);  // It is loaded ...
+  REQUIRE(r.world->store_reads.size() == 1);
+  let_happen(r.world->store_reads);  // It is loaded ...
   while (!r.world->entity_calls.empty()) let_happen(r.world->entity_calls);
   REQUIRE(r.world->store_calls.size() == 1);  // ... and the commit is on its way.
   CHECK(r.world->calls.empty());

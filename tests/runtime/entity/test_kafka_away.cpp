@@ -75,9 +75,9 @@ TEST_CASE("a client whose request waits when the outbox fills is refused, not le
   s.world->kafka_away = true;
   s.machine().on_request({"savings", "x"}, {"deposit", {{"amount", 10}}}, "", request_ref(1));
   s.machine().on_request({"savings", "y"}, {"deposit", {{"amount", 10}}}, "late", request_ref(2));
-  REQUIRE(s.world->store_calls.size() == 2);
-  const auto answer_lookup = s.world->store_calls.back();
-  s.world->store_calls.pop_back();
+  REQUIRE(s.world->store_reads.size() == 2);
+  const auto answer_lookup = s.world->store_reads.back();
+  s.world->store_reads.pop_back();
   s.world->run_all();
   CHECK(s.world->replies.at(1) == json{{"balance", 10}});
   CHECK(s.world->replies.at(2)["error"] == "bridge_unavailable");

@@ -341,7 +341,7 @@ TEST_CASE("an entity that comes to be while its absence is being told stays") {
     call();
   };
   s.machine().on_show(x, request_ref(1));
-  let(s.world->store_calls);  // Loads nothing; the commit that the answer waits for is under way.
+  let(s.world->store_reads);  // Loads nothing; the commit that the answer waits for is under way.
   REQUIRE(s.world->store_calls.size() == 1);
   CHECK(s.world->entity_calls.empty());  // What is not there has no state.
   std::string error;
