@@ -87,7 +87,7 @@ void market_run::send(int from, int to) {
       usable.trades += record.size > 0 ? 1 : 0;
       usable.size += record.size;
     }
-  if (!producer().flush(std::chrono::seconds(60)) || producer().figures().failed > 0)
+  if (!producer().flush(std::chrono::seconds(180)) || producer().figures().failed > 0)
     throw std::runtime_error("the test's own records were not taken: " +
                              producer().figures().last_error);
 }
