@@ -43,8 +43,8 @@ void admin_actor::fail(answer to, std::string_view error, std::string_view detai
 caf::result<std::string> admin_actor::on_request(const std::string& text) {
   auto to = make_response_promise<std::string>();
   const auto request = json::parse(text, nullptr, false);
-  const auto verb = request.is_object() ? request.value("verb", "") : "";
   try {
+    const auto verb = request.is_object() ? request.value("verb", "") : "";
     const bool local = request.is_object() && request.value("local", false);
     if (verb == "status" && local)
       to.deliver(environment_.status().dump());
@@ -160,6 +160,11 @@ void admin_actor::fail_without_host(shard_id shard, answer to) {
   fail(to, "shard_unavailable", name + " is being recovered");
 }
 
+void admin_actor::fail_unanswered(const caf::error& why, shard_id shard, answer to) {
+  if (why == caf::sec::request_receiver_down) return fail_without_host(shard, to);
+  fail(to, "timeout", "the shard did not answer in time; with an id the request may be repeated");
+}
+
 // ---- entities ----------------------------------------------------------------------------------
 
 void admin_actor::show(const json& request, answer to) {
@@ -179,7 +184,7 @@ void admin_actor::show(const json& request, answer to) {
             else
               to.deliver(with_owner(text));
           },
-          [to](caf::error&) mutable { fail(to, "timeout", "the shard did not answer in time"); });
+          [this, shard, to](caf::error& e) { fail_unanswered(e, shard, to); });
 }
 
 /// What a shard of this node said of an entity, with the owner, and the time in readable form.
@@ -246,10 +251,7 @@ void admin_actor::ask(const json& request, answer to) {
   this->request(host, environment_.request_timeout,
                 ask_entity{id, std::move(what), request.value("id", "")})
       .then([to](const std::string& text) mutable { to.deliver(text); },
-            [to](caf::error&) mutable {
-              fail(to, "timeout",
-                   "the shard did not answer in time; with an id the request may be repeated");
-            });
+            [this, shard, to](caf::error& e) { fail_unanswered(e, shard, to); });
 }
 
 // ---- the cluster -------------------------------------------------------------------------------
@@ -263,8 +265,10 @@ void admin_actor::status(answer to) {
 
 void admin_actor::shards(answer to) {
   ask_others({{"verb", "shards"}}, [this, to](answers got) mutable {
-    to.deliver(
-        cluster_shards(environment_.cluster->read().view, environment_.shards(), got).dump());
+    auto all = cluster_shards(environment_.cluster->read().view, environment_.shards(), got);
+    if (environment_.stale())
+      for (auto& shard : all) shard["stale"] = true;
+    to.deliver(all.dump());
   });
 }
 
@@ -272,7 +276,8 @@ void admin_actor::leader(answer to) {
   const auto view = environment_.cluster->read().view;
   for (const auto& n : view.nodes)
     if (n.life == view.leader && n.live) {
-      const json found{{"leader", n.id}, {"incarnation", n.life.value()}, {"address", n.address}};
+      json found{{"leader", n.id}, {"incarnation", n.life.value()}, {"address", n.address}};
+      if (environment_.stale()) found["stale"] = true;
       to.deliver(found.dump());
       return;
     }

@@ -21,6 +21,8 @@ struct admin_environment {
   std::function<nlohmann::json()> shards;
   std::function<nlohmann::json()> health;
   std::function<bool(shard_id)> store_lost;  // Whether a shard waits for the database.
+  /// Whether others may know better what the cluster looks like: this node has no valid lease.
+  std::function<bool()> stale;
   std::chrono::milliseconds request_timeout{5000};
 };
 
@@ -35,7 +37,9 @@ struct admin_environment {
 ///     {"verb": "drain", "node": "node-2"}  {"verb": "undrain", "node": "node-2"}
 ///     {"verb": "forget", "node": "node-2"}
 ///
-/// With `"local": true` only this node is asked. Errors are answered by name: `{"error":
+/// What a node without a valid lease says of the cluster carries `"stale": true` (in each object
+/// of a list): it is what it knew last, and another node may know better. With `"local": true` only
+/// this node is asked. Errors are answered by name: `{"error":
 /// "unknown_verb", "detail": "..."}`.
 class admin_actor final : public caf::event_based_actor {
  public:
@@ -66,6 +70,7 @@ class admin_actor final : public caf::event_based_actor {
   std::function<void()> if_gone(const caf::actor& member, std::function<void()> then);
   void on_down(const caf::down_msg& m);
   void fail_without_host(shard_id shard, answer to);
+  void fail_unanswered(const caf::error& why, shard_id shard, answer to);
   static void fail(answer to, std::string_view error, std::string_view detail);
 
   /// A request that another node is to answer.

@@ -69,7 +69,7 @@ json node_report(const store::cluster_view& view, const store::cluster_view::nod
   if (said.is_object())
     for (const auto* name :
          {"version", "uptime_s", "shards", "ingress", "commits", "entities", "undelivered",
-          "dead_letters", "quarantined", "oldest_uncommitted_ms", "oldest_undelivered_ms"})
+          "dead_letters", "quarantined", "oldest_uncommitted_ms", "oldest_undelivered_ms", "stale"})
       if (said.contains(name)) one[name] = said.at(name);
   return one;
 }
@@ -127,7 +127,8 @@ json order_refusal(const store::cluster_view& view, const json& order) {
   const auto id = order.at("node").get<std::string>();
   const auto verb = order.at("verb").get<std::string>();
   const auto node = std::ranges::find(view.nodes, id, &store::cluster_view::node::id);
-  if (verb == "move" && order.at("shard").get<std::int64_t>() >= std::ssize(view.shards))
+  const auto shard = verb == "move" ? order.at("shard").get<std::int64_t>() : 0;
+  if (verb == "move" && (shard < 0 || shard >= std::ssize(view.shards)))
     return refuse("unknown_shard", "shards are 0 to " + std::to_string(view.shards.size() - 1));
   if (node == view.nodes.end())
     return refuse("unknown_node", id + " is no node of this cluster: `troupe status` lists them");

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   add_trading_commands(app, exit_code);
   add_notification_command(app, exit_code);
   add_quarantine_command(app, exit_code);
+  add_topic_command(app, exit_code);
   troupe::add_config_command(app, exit_code, std::cout);
   add_migrate_command(app, exit_code);
   add_certs_command(app, exit_code);

@@ -15,6 +15,33 @@ store::postgres_store_options store_options(const settings& all, incarnation lif
   return to;
 }
 
+namespace {
+
+/// What a lease depends on: a try that hangs must leave time for another.
+template <class Options>
+Options membership_store_options(const settings& all) {
+  using std::chrono::milliseconds, std::chrono::seconds;
+  const auto& lease = all.cluster.lease;
+  const auto& postgres = all.cluster.postgres;
+  const auto half = std::chrono::floor<seconds>((lease.ttl - lease.margin) / 2);
+  Options to;
+  to.dsn = postgres.dsn;
+  to.statement_timeout =
+      std::min(postgres.statement_timeout, std::max(lease.renewal, milliseconds(100)));
+  to.connect_timeout = std::min(postgres.connect_timeout, std::max(half, seconds(3)));
+  return to;
+}
+
+}  // namespace
+
+store::node_store::options node_store_options(const settings& all) {
+  return membership_store_options<store::node_store::options>(all);
+}
+
+store::cluster_store::options cluster_store_options(const settings& all) {
+  return membership_store_options<store::cluster_store::options>(all);
+}
+
 bridge::kafka_options bridge_kafka_options(const settings& all) {
   bridge::kafka_options to;
   to.brokers = all.cluster.kafka.brokers;
@@ -79,9 +106,14 @@ cluster::membership_options membership_options_of(const cluster_options& o) {
   cluster::membership_options to;
   to.probe_every = o.membership.probe;
   to.silence_max = o.membership.silence_max;
+  to.link_within = std::max(to.link_within, to.silence_max);  // No less patience at the beginning.
   to.leader_ttl = o.lease.ttl;
   to.moves_max = o.membership.moves_max;
   return to;
+}
+
+std::chrono::milliseconds link_silence_max(const cluster_options& o) {
+  return std::max<std::chrono::milliseconds>(std::chrono::seconds(3), 3 * o.membership.silence_max);
 }
 
 supervision_limits supervision_of(const entity_options& o) {

@@ -14,6 +14,7 @@
 
 #include "actors/ops/notification_entity.hpp"
 #include "actors/trading/backtest_job.hpp"
+#include "app/actor_watch.hpp"
 #include "app/admin_actor.hpp"
 #include "app/backtest/job_runner.hpp"
 #include "app/catalog.hpp"
@@ -87,7 +88,7 @@ class node {
         router_(all.cluster.shards),
         board_(all.cluster.shards),
         status_({all.node.id, all.cluster.name, std::string(version)}, board_, metrics_),
-        engine_(all.node.threads),
+        engine_(all.node.threads, all.cluster.membership.probe),
         system_(engine_) {}
 
   int run() {
@@ -122,10 +123,14 @@ class node {
     admin_environment_.status = [this] { return status_.status(); };
     admin_environment_.shards = [this] { return status_.shards(); };
     admin_environment_.health = [this] { return status_.health_json(); };
-    admin_environment_.store_lost = [this](shard_id shard) { return board_.store_lost(shard); };
+    admin_environment_.store_lost = [this](shard_id shard) {
+      return board_.store_lost(shard) || status_.store_away();
+    };
+    admin_environment_.stale = [this] { return status_.stale(); };
     admin_environment_.request_timeout = all_.cluster.entities.request_timeout;
     admin_ = system_.spawn<admin_actor>(&admin_environment_);
     self_ = node_self(all_);
+    self_.links = std::make_shared<cluster::link_register>(link_silence_max(all_.cluster));
     warn_of_certificates();
     cluster::link_door door{self_, admin_, admin_atom_v, {}};
     door.objection = [this](const std::string& id, incarnation life) {
@@ -233,8 +238,7 @@ class node {
   }
 
   void join() {
-    nodes_ =
-        std::make_unique<store::node_store>(store::node_store::options{all_.cluster.postgres.dsn});
+    nodes_ = std::make_unique<store::node_store>(node_store_options(all_));
     const auto ttl = all_.cluster.lease.ttl;
     const auto address = all_.node.admin.host + ':' + std::to_string(all_.node.admin.port);
     patiently("PostgreSQL", [&] { refuse_double(address); });
@@ -249,7 +253,7 @@ class node {
     cluster::lease_keeper::callbacks on;
     on.lost = [this](bool ended) {
       log::error("node", "lease_lost", {{"for_ever", ended}});
-      caf::anon_send(supervisor_, lease_atom_v, false);
+      caf::anon_send(supervisor_, lease_atom_v, false, ended);
       if (!ended) return;
       ended_ = true;
       if (lease_->superseded())
@@ -259,7 +263,7 @@ class node {
     };
     on.regained = [this] {
       log::info("node", "lease_regained");
-      caf::anon_send(supervisor_, lease_atom_v, true);
+      caf::anon_send(supervisor_, lease_atom_v, true, false);
     };
     lease_on_ = std::move(on);
     joined_at_ = joined_at;
@@ -292,8 +296,8 @@ class node {
     environment_.router = &router_;
     lease_ = std::make_unique<cluster::lease_keeper>(*nodes_, life_, joined_at_,
                                                      keeper_options(all_.cluster.lease), lease_on_);
-    cluster_store_ = std::make_unique<store::cluster_store>(
-        store::cluster_store::options{all_.cluster.postgres.dsn});
+    status_.ask_lease([this] { return lease_->valid(); }, [this] { return lease_->away_since(); });
+    cluster_store_ = std::make_unique<store::cluster_store>(cluster_store_options(all_));
     status_.ready_when([this] {
       const auto view = cluster_board_.read().view;
       return view.leader != incarnation(0) && !view.shards.empty() &&
@@ -314,6 +318,21 @@ class node {
                                                   supervision_of(all_.cluster.entities), member_);
     caf::anon_send(member_, supervisor_atom_v, supervisor_);
     caf::anon_send(admin_, member_atom_v, member_);
+    watch_ = system_.spawn(watch_actors,
+                           watched_actors{{"member", member_.address()},
+                                          {"supervisor", supervisor_.address()},
+                                          {"admin", admin_.address()}},
+                           [this](const std::string& name, const std::string& reason) {
+                             on_actor_ended(name, reason);
+                           });
+  }
+
+  /// Nothing takes its place in this process: another incarnation does.
+  void on_actor_ended(const std::string& name, const std::string& reason) {
+    if (stopping_) return;
+    log::error("node", "actor_ended", {{"actor", name}, {"reason", reason}});
+    ended_ = true;
+    stop_signals::raise();
   }
 
   void make_services() {
@@ -327,8 +346,8 @@ class node {
     services_.add(trading::backtest_service, *runner_);
   }
 
-  /// Declared dead: whatever is in memory may be stale. Another incarnation begins from nothing, in
-  /// the same process.
+  /// Declared dead, or crippled: whatever is in memory may be stale. Another incarnation begins
+  /// from nothing, in the same process.
   [[noreturn]] void rejoin() {
     log::warn("node", "rejoins", {{"incarnation_that_ended", life_}});
     std::ifstream in("/proc/self/cmdline", std::ios::binary);
@@ -347,6 +366,7 @@ class node {
 
   /// Lets the shards drain; whatever is not finished in time is recovered by whoever owns it next.
   void stop(int signal) {
+    stopping_ = true;
     log::info("node", "stopping", {{"signal", signal}, {"shards", all_.cluster.shards}});
     std::thread watchdog([this] {
       std::unique_lock lock(stopped_mutex_);
@@ -367,6 +387,7 @@ class node {
       self->receive([](const caf::down_msg&) {}, caf::after(10s) >> [] {});
     }
     status_.ask_kafka({});
+    status_.ask_lease({}, {});
     notifier_.reset();
     runner_.reset();
     ingress_.reset();
@@ -428,7 +449,9 @@ class node {
   member_environment member_environment_;
   cluster_board cluster_board_;
   caf::actor member_;
-  std::atomic<bool> ended_{false};  // This incarnation is dead for ever.
+  caf::actor watch_;
+  std::atomic<bool> ended_{false};  // This incarnation cannot go on.
+  std::atomic<bool> stopping_{false};
   std::mutex stopped_mutex_;
   std::condition_variable stopped_;
   bool done_ = false;

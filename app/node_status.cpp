@@ -54,6 +54,30 @@ void node_status::ask_kafka(std::function<std::optional<steady_time>()> away_sin
   kafka_away_since_ = std::move(away_since);
 }
 
+void node_status::ask_lease(std::function<bool()> valid,
+                            std::function<std::optional<steady_time>()> store_away_since) {
+  const std::lock_guard lock(mutex_);
+  lease_valid_ = std::move(valid);
+  store_away_since_ = std::move(store_away_since);
+}
+
+bool node_status::stale() const {
+  const std::lock_guard lock(mutex_);
+  return lease_valid_ && !lease_valid_();
+}
+
+std::optional<steady_time::duration> node_status::age(
+    const std::function<std::optional<steady_time>()>& since) {
+  const auto at = since ? since() : std::nullopt;
+  return at ? std::optional(std::chrono::steady_clock::now() - *at) : std::nullopt;
+}
+
+bool node_status::store_away() const {
+  constexpr std::chrono::seconds usual_max{1};
+  const std::lock_guard lock(mutex_);
+  return age(store_away_since_) > usual_max;
+}
+
 void node_status::joined(incarnation life) {
   const std::lock_guard lock(mutex_);
   life_ = life;
@@ -95,6 +119,7 @@ node_status::totals node_status::add_up(const std::vector<status_board::entry>& 
 
 json node_status::shards() const {
   json all = json::array();
+  const bool old = stale();
   const auto entries = board_.read();
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const auto& e = entries[i];
@@ -114,6 +139,7 @@ json node_status::shards() const {
              {"entities", e.now.residents},
              {"restarts", e.restarts}};
     if (!e.stopped.empty()) one["stopped"] = e.stopped;
+    if (old) one["stale"] = true;
     all.push_back(std::move(one));
   }
   return all;
@@ -142,50 +168,56 @@ json node_status::status() {
   const auto per_second = rate(t.applied);
   json problems = json::array();
   for (const auto& problem : health().problems) problems.push_back(who_.node + ": " + problem);
+  const bool old = stale();
   const std::lock_guard lock(mutex_);
-  return {{"node", who_.node},
-          {"cluster", who_.cluster},
-          {"version", who_.version},
-          {"incarnation", life_.value()},
-          {"uptime_s", uptime},
-          {"shards",
-           {{"total", t.owned}, {"live", t.live}, {"stopped", stopped}, {"restarts", t.restarts}}},
-          {"ingress",
-           {{"records", t.applied},
-            {"rate", per_second},
-            {"lag", t.lag},
-            {"uncommitted", t.uncommitted},
-            {"missing", t.missing}}},
-          {"commits", t.commits},
-          {"units", t.units},
-          {"rows", t.rows},
-          {"dead_letters", t.dead_letters},
-          {"quarantined", t.quarantined},
-          {"undelivered", t.undelivered},
-          {"oldest_uncommitted_ms", t.oldest_uncommitted_ms},
-          {"oldest_undelivered_ms", t.oldest_undelivered_ms},
-          {"problems", std::move(problems)},
-          {"entities", t.entities},
-          {"feeds",
-           {{"followed", t.followed},
-            {"catching_up", t.catching_up},
-            {"lag", t.feed_lag},
-            {"missing", t.feed_missing},
-            {"cut_off", t.feed_cuts}}}};
+  json all{{"node", who_.node},
+           {"cluster", who_.cluster},
+           {"version", who_.version},
+           {"incarnation", life_.value()},
+           {"uptime_s", uptime},
+           {"shards",
+            {{"total", t.owned}, {"live", t.live}, {"stopped", stopped}, {"restarts", t.restarts}}},
+           {"ingress",
+            {{"records", t.applied},
+             {"rate", per_second},
+             {"lag", t.lag},
+             {"uncommitted", t.uncommitted},
+             {"missing", t.missing}}},
+           {"commits", t.commits},
+           {"units", t.units},
+           {"rows", t.rows},
+           {"dead_letters", t.dead_letters},
+           {"quarantined", t.quarantined},
+           {"undelivered", t.undelivered},
+           {"oldest_uncommitted_ms", t.oldest_uncommitted_ms},
+           {"oldest_undelivered_ms", t.oldest_undelivered_ms},
+           {"problems", std::move(problems)},
+           {"entities", t.entities},
+           {"feeds",
+            {{"followed", t.followed},
+             {"catching_up", t.catching_up},
+             {"lag", t.feed_lag},
+             {"missing", t.feed_missing},
+             {"cut_off", t.feed_cuts}}}};
+  if (old) all["stale"] = true;
+  return all;
 }
 
 health_report node_status::health() const {
   auto report = judge(board_.read(), clock_.now(), clock_.steady(), {});
   const std::lock_guard lock(mutex_);
   report.ready = report.ready && settled_ && settled_();
-  constexpr std::chrono::seconds patience{5};  // A broker that restarts is no trouble.
-  const auto away = kafka_away_since_ ? kafka_away_since_() : std::nullopt;
-  if (away && clock_.steady() - *away > patience) {
-    const auto age = std::chrono::duration_cast<std::chrono::seconds>(clock_.steady() - *away);
-    report.problems.push_back("Kafka has been out of reach for " + std::to_string(age.count()) +
+  constexpr std::chrono::seconds patience{5};  // A server that restarts is no trouble.
+  const auto missed = [&](const char* what, const auto& since) {
+    const auto away = age(since);
+    if (!(away > patience)) return;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*away).count();
+    report.problems.push_back(what + (" has been out of reach for " + std::to_string(seconds)) +
                               " s");
     report.healthy = false;
-  }
+  };
+  missed("PostgreSQL", store_away_since_);
+  missed("Kafka", kafka_away_since_);
   return report;
 }
 

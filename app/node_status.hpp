@@ -35,15 +35,24 @@ class node_status {
   void ready_when(std::function<bool()> settled);
   /// Asked since when Kafka has been away; nothing while it is there. Empty: nobody knows.
   void ask_kafka(std::function<std::optional<steady_time>()> away_since);
+  /// Asked whether the node's lease is valid, and since when PostgreSQL has owed an answer. Empty:
+  /// it has not joined yet, or is leaving.
+  void ask_lease(std::function<bool()> valid,
+                 std::function<std::optional<steady_time>()> store_away_since);
+  /// Without a valid lease others may know better: what the node tells is out of date.
+  bool stale() const;
+  /// PostgreSQL has been out of reach for longer than a renewal takes.
+  bool store_away() const;
   /// Metrics of what this node knows of its cluster.
   void watch_cluster(metrics::registry& metrics, std::function<store::cluster_view()> view);
   /// `{"node": ..., "shards": {"total", "live", "stopped": [...]}, "ingress": {"records", "rate",
   /// "lag", "uncommitted"}, "commits", "units", "rows": {table: n}, "dead_letters", "quarantined",
   /// "undelivered", "oldest_uncommitted_ms", "oldest_undelivered_ms", "problems": [...],
-  /// "entities", "feeds": {"followed", "catching_up", "lag", "missing", "cut_off"}}`. Counts are
-  /// since this process began; rate is records a second over the last seconds.
+  /// "entities", "feeds": {"followed", "catching_up", "lag", "missing", "cut_off"}}`, and `"stale":
+  /// true` if it is. Counts are since this process began; rate is records a second over the last
+  /// seconds.
   nlohmann::json status();
-  /// One object for each shard of this node.
+  /// One object for each shard of this node; `"stale": true` in each as above.
   nlohmann::json shards() const;
   health_report health() const;
   nlohmann::json health_json() const;
@@ -57,6 +66,8 @@ class node_status {
                  feed_missing = 0, feed_cuts = 0;
     std::map<std::string, std::int64_t> rows;
   };
+  static std::optional<steady_time::duration> age(
+      const std::function<std::optional<steady_time>()>& since);
   static totals add_up(const std::vector<status_board::entry>& shards);
   double rate(std::int64_t applied);
   void watch(metrics::registry& metrics);
@@ -69,6 +80,8 @@ class node_status {
   incarnation life_;
   std::function<bool()> settled_;
   std::function<std::optional<steady_time>()> kafka_away_since_;
+  std::function<std::optional<steady_time>()> store_away_since_;
+  std::function<bool()> lease_valid_;
   std::deque<std::pair<steady_time, std::int64_t>> samples_;  // Applied records, for the rate.
   std::vector<metrics::registry::subscription> watches_;
 };

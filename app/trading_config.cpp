@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "actors/trading/names.hpp"
 #include "actors/trading/risk_limits.hpp"
 
 namespace troupe {
@@ -31,7 +32,10 @@ option_def cash_by_name(std::map<std::string, fixed, std::less<>>& member) {
     for (const auto& [name, written] : v.items()) {
       const auto cash =
           written.is_string() ? parse_fixed(written.get<std::string>()) : std::nullopt;
-      if (cash && *cash >= fixed()) {
+      if (!trading::is_trading_name(name)) {
+        found.push_back({json::json_pointer() / name,
+                         "names must be " + std::string(trading::trading_names_text)});
+      } else if (cash && *cash >= fixed()) {
         member[name] = *cash;
       } else {
         found.push_back({json::json_pointer() / name, "must be a decimal as text, not below 0"});
@@ -48,7 +52,7 @@ option_def cash_by_name(std::map<std::string, fixed, std::less<>>& member) {
 /// What is wrong with the limits in a file, or nothing.
 std::string read_limits(const std::string& path, json& to) {
   std::ifstream file(path);
-  if (!file) return "there is no file " + path;
+  if (!file || std::filesystem::is_directory(path)) return "there is no file " + path;
   auto document = json::parse(file, nullptr, false, true);
   if (document.is_discarded()) return path + " is not JSON";
   trading::faults wrong;

@@ -35,6 +35,10 @@ std::string_view name_of(decode_refusal r);
 
 inline constexpr std::size_t record_bytes_max = 1'048'576;  // Unless the operator says otherwise.
 inline constexpr std::size_t symbol_chars_max = 32;
+/// Whether a text, which is UTF-8, can be a symbol.
+bool is_symbol(std::string_view text);
+inline constexpr std::string_view symbols_text =
+    "1 to 32 characters, no control characters and no backslash";
 
 /// What one record came to; `detail` lives until the next record.
 struct decode_result {

@@ -51,18 +51,11 @@ std::size_t characters(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts));
 }
 
-/// Escapes have no place in a symbol: what they could stand for is plain or a control character.
-bool valid_symbol(std::string_view text) {
-  return !text.empty() && text.size() <= 4 * symbol_chars_max &&
-         characters(text) <= symbol_chars_max && !has_control(text) &&
-         text.find('\\') == std::string_view::npos;
-}
-
 decode_result check_symbol(std::string_view token, std::string_view key, std::string_view name) {
   if (token.empty()) return {refusal::missing_field, name};
   if (!is_text(token)) return {refusal::bad_field, name};
   const auto symbol = unquoted(token);
-  if (!valid_symbol(symbol)) return {refusal::symbol_invalid, name};
+  if (!is_symbol(symbol)) return {refusal::symbol_invalid, name};
   if (!same_ignoring_case(symbol, key)) return {refusal::wrong_key, name};
   return {};
 }
@@ -313,6 +306,13 @@ binance_type type_of(const json_frame& f) {
 }
 
 }  // namespace
+
+/// Escapes have no place in a symbol: what they could stand for is plain or a control character.
+bool is_symbol(std::string_view text) {
+  return !text.empty() && text.size() <= 4 * symbol_chars_max &&
+         characters(text) <= symbol_chars_max && !has_control(text) &&
+         text.find('\\') == std::string_view::npos;
+}
 
 decode_result record_reader::read(const record_view& record, market_event& event, ohlcv& extra) {
   if (record.payload.size() > bytes_max_) return {refusal::record_too_large, {}};

@@ -75,7 +75,8 @@ void backtest::settle_reports() {
   for (std::size_t i = 0; i < reports_.size(); ++i) {
     const auto report = std::move(reports_[i]);
     portfolio_.take(report, *this);
-    if (report.what == report_kind::filled) risk_.observe(portfolio_.facts(), report.time);
+    if (report.what == report_kind::filled && risk_.observe(portfolio_.facts()))
+      cancel_opening(report.time);
   }
   reports_.clear();
 }
@@ -92,7 +93,9 @@ void backtest::carry_out(std::size_t symbol) {
 
 void backtest::ask(order_request&& wish) {
   auto& row = result_.orders.emplace_back(order_row{std::move(wish)});
+  const bool was_halted = risk_.halted_by_drawdown();
   const auto answer = risk_.decide(row.request, portfolio_.facts());
+  if (risk_.halted_by_drawdown() && !was_halted) cancel_opening(row.request.decided.time);
   row.refused = answer.refused;
   row.detail = answer.detail;
   row.quantity = answer.quantity;
@@ -101,11 +104,16 @@ void backtest::ask(order_request&& wish) {
   session_.approved(row.request.number, placed.terms.id, answer.quantity, wishes_);
 }
 
-/// At the last trade or close; at the middle of the quote where nothing has traded.
+/// The drawdown limit has halted trading.
+void backtest::cancel_opening(time_point time) {
+  decision_point decided;
+  decided.time = time;
+  portfolio_.cancel_all({}, decided, *this, cancel_scope::opening);
+}
+
+/// At the price by which the risk check values a position, too.
 void backtest::mark(std::size_t symbol, const market_event& e) {
-  const auto& now = session_.view(symbol).now;
-  const auto price =
-      now.last > fixed() ? now.last : fixed::from_raw(now.bid.raw() / 2 + now.ask.raw() / 2);
+  const auto price = market_price(session_.view(symbol).now);
   const auto held = portfolio_.positions()[symbol].quantity;
   const auto value = notional_of(price, held);
   held_ += value - std::exchange(values_[symbol], value);

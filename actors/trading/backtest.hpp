@@ -85,6 +85,7 @@ class backtest final : portfolio_listener {
   void settle_reports();
   void carry_out(std::size_t symbol);
   void ask(order_request&& wish);
+  void cancel_opening(time_point time);
   void mark(std::size_t symbol, const market::market_event& e);
   order_row& row_of(const order& o) { return result_.orders[rows_[index_of(o)]]; }
   static std::size_t index_of(const order& o) { return static_cast<std::size_t>(o.number); }

@@ -1,5 +1,6 @@
 #include "actors/trading/fills_decoder.hpp"
 
+#include "actors/trading/names.hpp"
 #include "actors/trading/paper_venue.hpp"
 #include "actors/trading/risk_entity.hpp"
 
@@ -25,6 +26,9 @@ class fills_decoder final : public decoder {
     if (!report) return sink.refuse(record, "malformed_report", to_string(wrong));
     if (portfolio_of(report->order) != record.key)
       return sink.refuse(record, "wrong_key", "the record's key must be the order's portfolio");
+    if (!is_trading_name(record.key))
+      return sink.refuse(record, "bad_name",
+                         "the name of a portfolio must be " + std::string(trading_names_text));
     sink.deliver(record, {std::string(portfolio_kind), std::string(record.key)},
                  {"order_reports", {{"reports", json::array({std::move(said)})}}}, "");
   }

@@ -65,7 +65,6 @@ void performance::begin_day(std::int64_t time) {
 void performance::rise(wide equity) {
   if (trough_ < peak_) settle_drawdown(time_);
   peak_ = trough_ = equity;
-  peak_time_ = time_;
 }
 
 void performance::settle_drawdown(std::int64_t until) {

@@ -77,10 +77,12 @@ class performance {
     time_ = time;
     exposed_ = exposed;
     equity_ = equity;
-    if (equity > peak_)
-      rise(equity);
-    else if (equity < trough_)
+    if (equity >= peak_) {
+      if (equity > peak_ || trough_ < peak_) rise(equity);
+      peak_time_ = time;
+    } else if (equity < trough_) {
       trough_ = equity;
+    }
     if (++since_point_ >= stride_) add_point();
   }
   void filled(std::size_t symbol, const fill& f);

@@ -209,6 +209,9 @@ portfolio_refusal portfolio::take(const order_report& report, portfolio_listener
   const auto found = orders_.find(*number);
   if (found == orders_.end()) return portfolio_refusal::forgotten_order;
   auto& o = found->second;
+  // What may change although it has ended: the order, and the entry whose bracket it belongs to.
+  ended_text_.erase(o.number);
+  ended_text_.erase(o.entry);
   const auto refused =
       report.what == report_kind::filled ? take_fill(o, report, out) : take_change(o, report, out);
   forget();
@@ -216,8 +219,10 @@ portfolio_refusal portfolio::take(const order_report& report, portfolio_listener
 }
 
 void portfolio::forget() {
-  for (; std::ssize(ended_) > settings_.ended_max; ended_.pop_front())
+  for (; std::ssize(ended_) > settings_.ended_max; ended_.pop_front()) {
     orders_.erase(ended_.front());
+    ended_text_.erase(ended_.front());
+  }
 }
 
 portfolio_refusal portfolio::take_change(order& o, const order_report& r, portfolio_listener& out) {
@@ -238,7 +243,7 @@ portfolio_refusal portfolio::follow_venue(order& o, const order_report& r,
   }
   set_status(o, step.status);
   o.reason = r.reason;
-  o.updated = r.time;
+  o.updated = std::max(o.updated, r.time);  // Whoever cancels by hand gives no time.
   out.order_changed(o);
   return portfolio_refusal::none;
 }
@@ -379,10 +384,11 @@ portfolio_refusal portfolio::cancel(std::int64_t number, const decision_point& d
 }
 
 std::int64_t portfolio::cancel_all(std::string_view session, const decision_point& decided,
-                                   portfolio_listener& out) {
+                                   portfolio_listener& out, cancel_scope scope) {
   std::int64_t asked = 0;
   for (const auto number : open_) {
     auto& o = orders_.find(number)->second;
+    if (scope == cancel_scope::opening && o.terms.reduce_only) continue;
     if (o.cancel_asked || (!session.empty() && o.session != session)) continue;
     ask_cancel(o, decided, out);
     ++asked;

@@ -77,6 +77,11 @@ enum class portfolio_refusal : std::uint8_t {
   beyond_quantity = 6,  // The fill would take its order beyond its quantity.
 };
 
+enum class cancel_scope : std::uint8_t {
+  all = 0,
+  opening = 1,  // Reduce-only orders stay: what can only close a position, such as its stop.
+};
+
 struct portfolio_settings {
   std::string name;
   fixed cash;  // At the beginning.
@@ -131,7 +136,7 @@ class portfolio {
                            portfolio_listener& out);
   /// Cancels every open order, or those of one session. Returns how many it asked for.
   std::int64_t cancel_all(std::string_view session, const decision_point& decided,
-                          portfolio_listener& out);
+                          portfolio_listener& out, cancel_scope scope = cancel_scope::all);
 
   const portfolio_settings& settings() const { return settings_; }
   const portfolio_facts& facts() const { return facts_; }
@@ -181,6 +186,7 @@ class portfolio {
   void ask_cancel(order& o, const decision_point& decided, portfolio_listener& out);
   void set_status(order& o, order_status to);
   void forget();
+  const std::string& text_of_ended(const order& o) const;
 
   portfolio_settings settings_;
   portfolio_facts facts_;
@@ -188,9 +194,16 @@ class portfolio {
   std::map<std::int64_t, order> orders_;
   std::vector<std::int64_t> open_;  // Ascending.
   std::deque<std::int64_t> ended_;  // Oldest end first.
+  /// Ended orders as the state has them. They hardly ever change again, and there are many more of
+  /// them than open ones in each state that is saved.
+  mutable std::map<std::int64_t, std::string> ended_text_;
   std::int64_t last_number_ = 0;
 };
 
+template <>
+struct names_of<cancel_scope> {
+  static constexpr std::array<std::string_view, 2> list{"all", "opening"};
+};
 template <>
 struct names_of<portfolio_refusal> {
   static constexpr std::array<std::string_view, 7> list{

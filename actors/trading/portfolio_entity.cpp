@@ -83,8 +83,6 @@ class portfolio_entity::outlet final : public portfolio_listener {
                 {"reason", o.reason}});
   }
 
-  /// Sessions that heard something.
-
  private:
   void put_row(const order& o) {
     of_.touched_.insert(o.symbol.value());
@@ -130,6 +128,7 @@ std::string portfolio_entity::save() const {
 }
 
 void portfolio_entity::handle(const message& what, const context& where, effects& out) {
+  if (refuse_portfolio_name(where, out)) return;
   if (what.type == "place_order") return place(what, where, out);
   if (what.type == "order_reports") return take_reports(what, where, out);
   if (what.type == "cancel_order") return cancel(what, where, out);
@@ -193,13 +192,14 @@ void portfolio_entity::cancel_many(const message& what, const context& where, ef
   faults wrong;
   std::string session;
   decision_point decided;
+  auto scope = cancel_scope::all;
   field_reader fields(what.body, "", wrong);
-  fields.name("session", session, presence::optional);
+  fields.name("session", session, presence::optional).choice("scope", scope, presence::optional);
   read_member(fields, "decided", decided, presence::optional);
   fields.finish();
   if (!wrong.empty()) return refuse(wrong, out);
   outlet to(*this, out);
-  out.reply({{"asked", core_.cancel_all(session, decided, to)}});
+  out.reply({{"asked", core_.cancel_all(session, decided, to, scope)}});
   tell_risk(where, decided.time, out);
 }
 
@@ -224,13 +224,24 @@ void portfolio_entity::take_reports(const message& what, const context& where, e
     const auto report = parse<order_report>(one, faulty);
     const auto why = report ? core_.take(*report, to) : portfolio_refusal::none;
     answers.push_back(report ? std::string(name_of(why)) : to_string(faulty));
-    if (report) newest = std::max(newest, report->time);
     if (!report) put_dead_letter(one, "malformed", to_string(faulty), where, out);
     if (why != portfolio_refusal::none && why != portfolio_refusal::repeated)
       put_dead_letter(one, name_of(why), report->order, where, out);
+    if (!report) continue;
+    newest = std::max(newest, report->time);
+    if (report->what != report_kind::filled || why != portfolio_refusal::none) continue;
+    tell_fill(*report, where, out);
+    newest = time_point::min();
   }
   if (newest != time_point::min()) tell_risk(where, newest, out);
   out.reply({{"refused", std::move(answers)}});
+}
+
+/// Each fill by itself, as in a back-test: the drawdown limit looks at equity after each. If it
+/// cancels orders, what that comes to belongs to the effects of the fill's event.
+void portfolio_entity::tell_fill(const order_report& filled, const context& where, effects& out) {
+  if (core_.facts().open_orders > 0) unsettled_.insert(filled.trade.symbol);
+  tell_risk(where, filled.time, out);
 }
 
 /// Behind all orders that the session has asked for.
@@ -242,8 +253,8 @@ void portfolio_entity::pass_question(const message& what, effects& out) {
   out.tell({std::string(paper_venue_kind), asked->symbol}, what);
 }
 
-/// When the reports before the answer have led to something at the venue (a bracket's children, a
-/// group's cancels), what that comes to is waited for.
+/// When the reports before the answer have led to something at the venue, or may have (a bracket's
+/// children, a group's cancels, those of the drawdown limit), what that comes to is waited for.
 void portfolio_entity::pass_answer(const message& what, effects& out) {
   faults wrong;
   auto told = parse<effects_question>(what.body, wrong);

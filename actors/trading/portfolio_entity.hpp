@@ -24,8 +24,8 @@ enum class venue_choice : std::uint8_t {
 /// orders
 /// - `place_order` (placement), from the risk check: `new_order` to the venue, `order_approved` to
 /// the session
-/// - `cancel_order` `{order, decided}`, `cancel_orders` `{session, decided}`, from sessions and
-/// clients: `cancel_order` to the venue; without a session all
+/// - `cancel_order` `{order, decided}`, from sessions and clients, and `cancel_orders` `{session,
+/// scope, decided}`, from the risk check: `cancel_order` to the venue; without a session all
 /// - `order_reports` `{reports, symbol}`, from the venue: each taken once; sessions hear
 /// `order_filled`, `order_changed`; what is refused goes to the dead-letter topic
 /// - `show`, from anyone: the state
@@ -51,6 +51,7 @@ class portfolio_entity final : public entity {
   void cancel(const message& what, const context& where, effects& out);
   void cancel_many(const message& what, const context& where, effects& out);
   void take_reports(const message& what, const context& where, effects& out);
+  void tell_fill(const order_report& filled, const context& where, effects& out);
   void pass_question(const message& what, effects& out);
   void pass_answer(const message& what, effects& out);
   void tell_risk(const context& where, time_point time, effects& out);
@@ -59,7 +60,8 @@ class portfolio_entity final : public entity {
   const std::vector<std::string> fill_channels_;
   venue_choice venue_ = venue_choice::paper;
   std::int64_t changes_ = 0;  // Of all orders: numbers their rows.
-  /// Symbols whose venue has been told something since the last question of a session.
+  /// Symbols whose venue has been told something since the last question of a session, or will be,
+  /// should the risk check say so.
   std::set<std::string, std::less<>> unsettled_;
   std::set<std::uint32_t> touched_;  // Symbols whose facts changed in this message.
 };

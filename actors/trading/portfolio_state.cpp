@@ -123,13 +123,28 @@ std::string portfolio::save() const {
            {"last_number", last_number_},
            {"placed", facts_.placed},
            {"symbols", json::array()},
-           {"orders", json::array()},
            {"ended", ended_}};
   for (std::size_t i = 0; i < positions_.size(); ++i)
     out["symbols"].push_back(json_of(facts_.names.name(symbol_index{static_cast<std::uint32_t>(i)}),
                                      positions_[i], facts_.symbols[i].mark));
-  for (const auto& [number, o] : orders_) out["orders"].push_back(trading::json_of(o));
-  return out.dump();
+  auto text = out.dump();
+  text.back() = ',';
+  text += "\"orders\":[";
+  for (const auto& [number, o] : orders_) {
+    if (is_final(o.status))
+      text += text_of_ended(o);
+    else
+      text += trading::json_of(o).dump();
+    text += ',';
+  }
+  if (!orders_.empty()) text.pop_back();
+  return text += "]}";
+}
+
+const std::string& portfolio::text_of_ended(const order& o) const {
+  auto& text = ended_text_[o.number];
+  if (text.empty()) text = trading::json_of(o).dump();
+  return text;
 }
 
 portfolio portfolio::load(std::string_view state) {

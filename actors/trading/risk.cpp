@@ -126,7 +126,7 @@ class risk_hearing {
     verdict_.number = ++risk_.verdicts_;
     judge();
     if (!is_name(request_.session) || request_.number < 1) return std::move(verdict_);
-    risk_.sessions_[request_.session] = request_.number;
+    risk_.sessions_[request_.session].newest = request_.number;
     if (verdict_.approved()) approve();
     return std::move(verdict_);
   }
@@ -149,8 +149,8 @@ class risk_hearing {
 
   bool is_duplicate() {
     const auto seen = risk_.sessions_.find(request_.session);
-    if (seen == risk_.sessions_.end() || request_.number > seen->second) return false;
-    refuse(limit::duplicate, "number", request_.number, "newest", seen->second);
+    if (seen == risk_.sessions_.end() || request_.number > seen->second.newest) return false;
+    refuse(limit::duplicate, "number", request_.number, "newest", seen->second.newest);
     return true;
   }
 
@@ -187,7 +187,10 @@ class risk_hearing {
                  value_of(here_.position, here_.mark, rounding::down);
       here_.mark = now;
     }
-    risk_.observe_equity(equity_, request_.decided.time);
+    auto& who = risk_.sessions_[request_.session];
+    risk_.enter_day(who, request_.decided.time, equity_);
+    day_equity_ = risk_.days_.at(*who.day);
+    risk_.observe_equity(equity_);
   }
 
   void judge_halt() {
@@ -252,6 +255,8 @@ class risk_hearing {
     if (held.raw() == 0) return refuse(limit::reduce_only, "position", here_.position);
     const auto lots = round_down(held, limits_->rules.quantity_step);
     verdict_.quantity = std::min(verdict_.quantity, lots);
+    if (const auto most = limits_->rules.quantity_max; most.raw() != 0)
+      verdict_.quantity = std::min(verdict_.quantity, most);
   }
 
   /// Units of 1e-8, before rounding down to the lot.
@@ -290,7 +295,7 @@ class risk_hearing {
     if (risk_.state_ == trading_state::reducing)
       return refuse(limit::reducing, "position", here_.position);
     const auto& most = risk_.limits_.daily_loss_max;
-    const auto lost = risk_.day_equity_ - equity_;
+    const auto lost = day_equity_ - equity_;
     if (most && lost > to_money(*most))
       refuse(limit::daily_loss, "lost", lost, "daily_loss_max", *most);
   }
@@ -306,7 +311,7 @@ class risk_hearing {
     const auto notional = value_of(quantity, price_, rounding::down);
     if (notional < to_money(rules.notional_min) && !request_.reduce_only)
       return refuse(limit::notional_min, "notional", notional, "notional_min", rules.notional_min);
-    if (rules.notional_max.raw() != 0 && notional > to_money(rules.notional_max))
+    if (rules.notional_max.raw() != 0 && notional > to_money(rules.notional_max) && !reduces())
       refuse(limit::notional_max, "notional", notional, "notional_max", rules.notional_max);
   }
 
@@ -396,6 +401,7 @@ class risk_hearing {
   symbol_facts here_;  // With what is in flight, marked at the decision.
   money cash_in_flight_ = 0;
   money equity_ = 0;
+  money day_equity_ = 0;
   fixed reference_;  // The market, on the side that the order takes from.
   fixed price_;      // What it is valued by.
 };
@@ -408,21 +414,28 @@ verdict risk::decide(const order_request& request, const portfolio_facts& facts)
   return given;
 }
 
-bool risk::observe(const portfolio_facts& facts, time_point time) {
+bool risk::observe(const portfolio_facts& facts) {
   forget_placed(facts.placed);
-  return observe_equity(equity_of(facts), time);
+  return observe_equity(equity_of(facts));
 }
 
 void risk::forget_placed(std::int64_t placed) {
   std::erase_if(in_flight_, [placed](const reservation& r) { return r.verdict <= placed; });
 }
 
-bool risk::observe_equity(money equity, time_point time) {
-  const auto day = floor_divide(to_micros(time), market::day_micros);
-  if (!day_ || day > *day_) {
-    day_ = day;
-    day_equity_ = equity;
-  }
+/// Days in which nobody is any more are forgotten.
+void risk::enter_day(asker& who, time_point decided, money equity) {
+  const auto day = floor_divide(to_micros(decided), market::day_micros);
+  if (who.day && day <= *who.day) return;
+  who.day = day;
+  days_.try_emplace(day, equity);
+  std::erase_if(days_, [this](const auto& kept) {
+    return std::ranges::none_of(sessions_,
+                                [&kept](const auto& one) { return one.second.day == kept.first; });
+  });
+}
+
+bool risk::observe_equity(money equity) {
   peak_ = std::max(peak_.value_or(equity), equity);
   const auto& most = limits_.drawdown_max_percent;
   if (!most || *peak_ <= 0 || state_ == trading_state::halted) return false;
@@ -438,7 +451,7 @@ void risk::set_limits(risk_limits limits) {
 }
 
 void risk::set_state(trading_state to) {
-  if (to == trading_state::active) peak_.reset();
+  if (to != trading_state::halted) peak_.reset();
   state_ = to;
   by_drawdown_ = false;
 }

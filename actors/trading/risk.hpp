@@ -33,12 +33,13 @@ class risk {
 
   /// Requires facts of the same portfolio at every call.
   verdict decide(const order_request& request, const portfolio_facts& facts);
-  /// Folds equity into day and peak at a time that the facts belong to. Returns whether the
-  /// drawdown limit halted trading by this.
-  bool observe(const portfolio_facts& facts, time_point time);
+  /// Folds equity into its peak. Returns whether the drawdown limit halted trading by this; the
+  /// caller then cancels what is open, as after a verdict that did (halted_by_drawdown before and
+  /// after): portfolio::cancel_all of cancel_scope::opening.
+  bool observe(const portfolio_facts& facts);
 
   void set_limits(risk_limits limits);
-  /// `by_drawdown` stays until an operator sets a state; active also forgets the peak.
+  /// `by_drawdown` stays until an operator sets a state; all but halted also forget the peak.
   void set_state(trading_state to);
 
   const risk_limits& limits() const { return limits_; }
@@ -46,8 +47,8 @@ class risk {
   bool halted_by_drawdown() const { return by_drawdown_; }
   std::int64_t verdicts() const { return verdicts_; }
 
-  static constexpr int schema =
-      2;  // Before: orders counted in windows at multiples of their length.
+  /// Before 2: orders counted in windows at multiples of their length. Before 3: one day for all.
+  static constexpr int schema = 3;
   /// The state as JSON text, limits included, and back; throws bad_state.
   std::string save() const;
   static risk load(std::string_view state, int schema = risk::schema);
@@ -65,8 +66,15 @@ class risk {
     money cash = 0;
   };
 
+  /// What is kept of those who ask: sessions, and people under names of their own.
+  struct asker {
+    std::int64_t newest = 0;          // Number.
+    std::optional<std::int64_t> day;  // UTC, days since 1970; of its decisions; grows only.
+  };
+
   void forget_placed(std::int64_t placed);
-  bool observe_equity(money equity, time_point time);
+  bool observe_equity(money equity);
+  void enter_day(asker& who, time_point decided, money equity);
   void count_order(time_point time);
   bool rate_is_full(time_point time) const;
 
@@ -74,15 +82,16 @@ class risk {
   trading_state state_ = trading_state::active;
   bool by_drawdown_ = false;
   std::int64_t verdicts_ = 0;
-  std::map<std::string, std::int64_t, std::less<>> sessions_;  // Newest number of each.
+  std::map<std::string, asker, std::less<>> sessions_;
   std::vector<reservation> in_flight_;
   /// Where there is an order rate: the times of the decisions whose orders were approved last, in
   /// the order of their approval; microseconds. Symbols are read at places of their own, and people
   /// trade at other times than logs: a late time says nothing of the next.
   std::deque<std::int64_t> approvals_;
   static constexpr std::int64_t approvals_kept = 4;  // Times orders_max.
-  std::optional<std::int64_t> day_;                  // UTC, days since 1970.
-  money day_equity_ = 0;                             // At its first observation.
+  /// Equity at the first decision of each day that a session is in. Logs are read each at its own
+  /// pace, and people decide today: the day of one is not the day of another.
+  std::map<std::int64_t, money> days_;
   std::optional<money> peak_;
 };
 

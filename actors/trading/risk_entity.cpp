@@ -1,5 +1,8 @@
 #include "actors/trading/risk_entity.hpp"
 
+#include "actors/market/market_decoder.hpp"
+#include "actors/trading/names.hpp"
+#include "actors/trading/portfolio.hpp"
 #include "actors/trading/trading_tables.hpp"
 
 namespace troupe::trading {
@@ -19,6 +22,16 @@ void read_order(field_reader& from, std::string& by, std::string& reason) {
   from.name("by", by).text("reason", reason, presence::optional);
 }
 
+/// Sessions have been checked when they were created; people may write anything.
+void check_by_hand(const json& body, const order_request& request, faults& wrong) {
+  field_reader fields(body, "", wrong);
+  if (!is_by_hand(request.session))
+    fields.refuse("session", "must be " + std::string(by_hand) + " or begin with it, of " +
+                                 std::string(trading_names_text));
+  if (!market::is_symbol(request.symbol))
+    fields.refuse("symbol", "must have " + std::string(market::symbols_text));
+}
+
 notice denial_notice(const std::string& portfolio, const order_request& request,
                      const verdict& given) {
   const std::string why(name_of(given.refused));
@@ -35,6 +48,14 @@ notice denial_notice(const std::string& portfolio, const order_request& request,
 }
 
 }  // namespace
+
+bool refuse_portfolio_name(const context& where, effects& out) {
+  if (is_trading_name(where.self.key)) return false;
+  out.unchanged();
+  out.reply({{"error", "bad_name"},
+             {"detail", "the name of a portfolio must be " + std::string(trading_names_text)}});
+  return true;
+}
 
 void risk_entity::load(std::string_view state, int schema) {
   if (schema < 1 || schema > risk::schema)
@@ -60,7 +81,9 @@ std::string risk_entity::save() const {
 }
 
 void risk_entity::handle(const message& what, const context& where, effects& out) {
-  if (what.type == "submit_order") return submit(what, where, out);
+  if (refuse_portfolio_name(where, out)) return;
+  if (what.type == "submit_order" || what.type == "submit_order_by_hand")
+    return submit(what, where, out);
   if (what.type == "portfolio_changed") return follow(what, where, out);
   if (what.type == "set_limits") return set_limits(what, where, out);
   if (what.type == "set_state") return set_state(what, where, out);
@@ -72,7 +95,8 @@ void risk_entity::handle(const message& what, const context& where, effects& out
 void risk_entity::submit(const message& what, const context& where, effects& out) {
   faults wrong;
   const auto request = parse<order_request>(what.body, wrong);
-  if (!request) {
+  if (request && what.type == "submit_order_by_hand") check_by_hand(what.body, *request, wrong);
+  if (!wrong.empty()) {
     out.unchanged();
     return out.reply(refused(wrong));
   }
@@ -80,9 +104,7 @@ void risk_entity::submit(const message& what, const context& where, effects& out
   const auto given = risk_.decide(*request, facts_);
   out.reply(json_of(given));
   if (given.refused == risk_refusal::duplicate) return out.unchanged();
-  if (before != risk_.state())
-    audit(where, "state", std::string(name_of(before)), "halted",
-          {{"by", "risk"}, {"reason", "drawdown"}}, out);
+  if (before != risk_.state()) halt_by_drawdown(before, request->decided.time, where, out);
   add_row(out.rows(verdict_table), where.self.key, *request, given);
   if (given.approved())
     return out.tell({std::string(portfolio_kind), where.self.key},
@@ -103,9 +125,18 @@ void risk_entity::follow(const message& what, const context& where, effects& out
   }
   apply(*change, facts_);
   const auto before = risk_.state();
-  if (risk_.observe(facts_, change->time))
-    audit(where, "state", std::string(name_of(before)), "halted",
-          {{"by", "risk"}, {"reason", "drawdown"}}, out);
+  if (risk_.observe(facts_)) halt_by_drawdown(before, change->time, where, out);
+}
+
+void risk_entity::halt_by_drawdown(trading_state before, time_point time, const context& where,
+                                   effects& out) {
+  audit(where, "state", std::string(name_of(before)), "halted",
+        {{"by", "risk"}, {"reason", "drawdown"}}, out);
+  decision_point decided;
+  decided.time = time;
+  out.tell({std::string(portfolio_kind), where.self.key},
+           {"cancel_orders",
+            {{"scope", name_of(cancel_scope::opening)}, {"decided", json_of(decided)}}});
 }
 
 void risk_entity::set_limits(const message& what, const context& where, effects& out) {
@@ -132,17 +163,25 @@ void risk_entity::set_state(const message& what, const context& where, effects& 
   faults wrong;
   std::string by, reason;
   trading_state to = trading_state::active;
+  bool cancels = false;
   field_reader fields(what.body, "", wrong);
   read_order(fields, by, reason);
-  fields.choice("state", to).finish();
+  fields.choice("state", to).flag("cancel_orders", cancels).finish();
+  if (cancels && to == trading_state::active)
+    fields.refuse("cancel_orders", "must go with state halted or reducing");
   if (!wrong.empty()) {
     out.unchanged();
     return out.reply(refused(wrong));
   }
   const auto before = name_of(risk_.state());
+  const auto open = facts_.open_orders;
   risk_.set_state(to);
   audit(where, "state", std::string(before), std::string(name_of(to)), what.body, out);
-  out.reply({{"state", name_of(to)}});
+  if (cancels && open > 0) {
+    audit(where, "open_orders", std::to_string(open), "asked to cancel", what.body, out);
+    out.tell({std::string(portfolio_kind), where.self.key}, {"cancel_orders", json::object()});
+  }
+  out.reply({{"state", name_of(to)}, {"open_orders", open}, {"cancel_orders", cancels}});
 }
 
 void risk_entity::audit(const context& where, std::string_view what, const std::string& before,

@@ -1,5 +1,8 @@
 #include "actors/trading/risk_limits.hpp"
 
+#include "actors/market/market_decoder.hpp"
+#include "actors/trading/names.hpp"
+
 namespace troupe::trading {
 
 namespace {
@@ -46,15 +49,37 @@ void read(field_reader& from, symbol_limits& to) {
   check_range(from, "notional_min", rules.notional_min, rules.notional_max);
 }
 
+json json_of(const symbol_limits& s);
+
+/// Null takes a limit away: for a reader there is nothing to read then. What is no limit stays, so
+/// that it is refused.
+json without_nulls(const json& from, const json& known) {
+  if (!from.is_object()) return from;
+  json out = json::object();
+  for (const auto& [name, value] : from.items())
+    if (!value.is_null() || !known.contains(name)) out[name] = value;
+  return out;
+}
+
+/// As RFC 7396's merge, but null stays: a symbol must still take away what `*` would bring.
+void lay_over(json& base, const json& own) {
+  if (!own.is_object() || !base.is_object()) {
+    base = own;
+    return;
+  }
+  for (const auto& [name, value] : own.items()) lay_over(base[name], value);
+}
+
 /// Every symbol laid over `*`; members without a value are gone.
 json laid_over_any(const json& symbols) {
+  static const json known = json_of(symbol_limits{});
   json out = json::object();
   const auto any = symbols.find("*");
   for (const auto& [symbol, own] : symbols.items()) {
     if (own.is_null()) continue;
     json whole = any != symbols.end() && any->is_object() ? *any : json::object();
-    whole.merge_patch(own);
-    out[symbol] = std::move(whole);
+    lay_over(whole, own);
+    out[symbol] = without_nulls(whole, known);
   }
   return out;
 }
@@ -94,33 +119,33 @@ void read(field_reader& from, risk_limits& to) {
   read_symbols(from, to);
 }
 
-/// Null takes a limit away: for a reader there is nothing to read then.
-json without_nulls(const json& from) {
-  if (!from.is_object()) return from;
-  json out = json::object();
-  for (const auto& [name, value] : from.items())
-    if (!value.is_null()) out[name] = value;
-  return out;
+/// What operators write may name no symbol that there cannot be.
+void check_symbols(const json& limits, const std::string& path, faults& wrong) {
+  if (!limits.is_object() || !limits.contains("symbols")) return;
+  for (const auto& [symbol, own] : limits["symbols"].items())
+    if (limits["symbols"].is_object() && !market::is_symbol(symbol))
+      wrong.push_back({path + ".symbols", json(symbol).dump(),
+                       "symbols must have " + std::string(market::symbols_text)});
 }
 
-/// As RFC 7396's merge, but null stays: a symbol must still take away what `*` would bring.
-void lay_over(json& base, const json& own) {
-  if (!own.is_object() || !base.is_object()) {
-    base = own;
-    return;
-  }
-  for (const auto& [name, value] : own.items()) lay_over(base[name], value);
+void check_part(const json& limits, const std::string& path, faults& wrong) {
+  check_symbols(limits, path, wrong);
+  parse_limits(limits, path, wrong);
 }
 
 /// All objects of the document by themselves, so that each fault is told once and where it stands.
 void check_parts(const json& document, faults& wrong) {
   field_reader fields(document, "", wrong);
   if (const auto* common = fields.member("default", presence::required))
-    parse_limits(*common, "default", wrong);
+    check_part(*common, "default", wrong);
   if (const auto* portfolios = fields.member("portfolios")) {
     if (portfolios->is_object()) {
-      for (const auto& [name, own] : portfolios->items())
-        parse_limits(own, "portfolios." + name, wrong);
+      for (const auto& [name, own] : portfolios->items()) {
+        if (!is_trading_name(name))
+          wrong.push_back({"portfolios", json(name).dump(),
+                           "names must be " + std::string(trading_names_text)});
+        check_part(own, "portfolios." + name, wrong);
+      }
     } else {
       fields.refuse("portfolios", "must be an object");
     }
@@ -163,7 +188,8 @@ const symbol_limits* risk_limits::find(std::string_view symbol) const {
 std::optional<risk_limits> parse_limits(const json& limits, std::string path, faults& wrong) {
   const auto before = wrong.size();
   risk_limits made;
-  const auto given = without_nulls(limits);
+  static const json known = to_json(risk_limits{});
+  const auto given = without_nulls(limits, known);
   field_reader fields(given, std::move(path), wrong);
   read(fields, made);
   fields.finish();
@@ -183,9 +209,12 @@ std::optional<risk_limits> parse_risk_limits(const json& document, std::string_v
 }
 
 std::optional<risk_limits> parse_change(const json& limits, const json& change, faults& wrong) {
+  const auto before = wrong.size();
+  check_symbols(change, "limits", wrong);
   auto whole = limits;
   lay_over(whole, change);
-  return parse_limits(whole, "limits", wrong);
+  auto made = parse_limits(whole, "limits", wrong);
+  return wrong.size() == before ? std::move(made) : std::nullopt;
 }
 
 json to_json(const risk_limits& l) {

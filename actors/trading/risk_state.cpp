@@ -27,12 +27,12 @@ class risk_loader {
     read_limits();
     fields_.choice("trading_state", made_.state_)
         .flag("by_drawdown", made_.by_drawdown_, presence::required)
-        .whole("verdicts", made_.verdicts_, 0, INT64_MAX)
-        .amount("day_equity", made_.day_equity_);
+        .whole("verdicts", made_.verdicts_, 0, INT64_MAX);
     read_sessions();
     read_in_flight();
     read_approvals();
-    read_day();
+    schema_ < 3 ? read_one_day() : read_days();
+    read_peak();
     fields_.finish();
     if (!wrong_.empty()) damaged(to_string(wrong_));
     return std::move(made_);
@@ -48,9 +48,26 @@ class risk_loader {
   void read_sessions() {
     const auto* sessions = fields_.member("sessions", presence::required);
     if (sessions == nullptr) return;
-    field_reader each(*sessions, "sessions", wrong_);
-    for (const auto& [name, number] : each.object().items())
-      each.whole(name, made_.sessions_[name], 0, INT64_MAX);
+    if (!sessions->is_object()) return fields_.refuse("sessions", "must be an object");
+    for (const auto& [name, one] : sessions->items()) {
+      auto& who = made_.sessions_[name];
+      if (schema_ < 3) {
+        field_reader(*sessions, "sessions", wrong_).whole(name, who.newest, 0, INT64_MAX);
+        continue;
+      }
+      field_reader fields(one, "sessions." + name, wrong_);
+      fields.whole("newest", who.newest, 0, INT64_MAX);
+      read_optional(fields, "day", who.day);
+      fields.finish();
+    }
+  }
+
+  static void read_optional(field_reader& from, std::string_view name,
+                            std::optional<std::int64_t>& to) {
+    if (!from.object().contains(name)) return;
+    std::int64_t value = 0;
+    from.whole(name, value, INT64_MIN, INT64_MAX);
+    to = value;
   }
 
   void read_in_flight() {
@@ -88,17 +105,36 @@ class risk_loader {
     }
   }
 
-  void read_day() {
-    std::int64_t day = 0;
-    if (fields_.object().contains("day")) {
-      fields_.whole("day", day, INT64_MIN, INT64_MAX);
-      made_.day_ = day;
+  /// Nobody is said to have been in it: who decides in it next finds it.
+  void read_one_day() {
+    std::optional<std::int64_t> day;
+    money equity = 0;
+    read_optional(fields_, "day", day);
+    fields_.amount("day_equity", equity);
+    if (day) made_.days_[*day] = equity;
+  }
+
+  void read_days() {
+    const auto* days = fields_.member("days", presence::required);
+    if (days == nullptr) return;
+    if (!days->is_array()) return fields_.refuse("days", "must be a list");
+    for (const auto& one : *days) {
+      std::int64_t day = 0;
+      money equity = 0;
+      field_reader fields(one, "days", wrong_);
+      fields.whole("day", day, INT64_MIN, INT64_MAX).amount("equity", equity).finish();
+      made_.days_[day] = equity;
     }
+    for (const auto& [name, who] : made_.sessions_)
+      if (who.day && !made_.days_.contains(*who.day))
+        fields_.refuse("days", "must have the day of session " + name);
+  }
+
+  void read_peak() {
     money peak = 0;
-    if (fields_.object().contains("peak")) {
-      fields_.amount("peak", peak);
-      made_.peak_ = peak;
-    }
+    if (!fields_.object().contains("peak")) return;
+    fields_.amount("peak", peak);
+    made_.peak_ = peak;
   }
 
   const int schema_;
@@ -110,9 +146,14 @@ class risk_loader {
 std::string risk::save() const {
   json out{{"limits", to_json(limits_)},  {"trading_state", name_of(state_)},
            {"by_drawdown", by_drawdown_}, {"verdicts", verdicts_},
-           {"approvals", approvals_},     {"day_equity", to_string(day_equity_)},
+           {"approvals", approvals_},     {"days", json::array()},
            {"sessions", json::object()},  {"in_flight", json::array()}};
-  for (const auto& [name, number] : sessions_) out["sessions"][name] = number;
+  for (const auto& [name, who] : sessions_) {
+    out["sessions"][name] = {{"newest", who.newest}};
+    if (who.day) out["sessions"][name]["day"] = *who.day;
+  }
+  for (const auto& [day, equity] : days_)
+    out["days"].push_back({{"day", day}, {"equity", to_string(equity)}});
   for (const auto& r : in_flight_)
     out["in_flight"].push_back({{"verdict", r.verdict},
                                 {"symbol", r.symbol},
@@ -120,7 +161,6 @@ std::string risk::save() const {
                                 {"quantity", to_string(r.quantity)},
                                 {"price", to_string(r.price)},
                                 {"cash", to_string(r.cash)}});
-  if (day_) out["day"] = *day_;
   if (peak_) out["peak"] = to_string(*peak_);
   return out.dump();
 }

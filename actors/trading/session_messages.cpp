@@ -1,7 +1,10 @@
 #include "actors/trading/session_messages.hpp"
 
+#include <algorithm>
 #include <charconv>
 
+#include "actors/market/market_decoder.hpp"
+#include "actors/trading/names.hpp"
 #include "runtime/entity/command_decoder.hpp"
 
 namespace troupe::trading {
@@ -118,6 +121,29 @@ create_session read_create(const json& body, std::string_view name, faults& wron
   return wish;
 }
 
+namespace {
+
+/// What a new session's name or symbols may not be; those of sessions that there are stay.
+session_answer check_name(std::string_view name) {
+  if (!is_by_hand(name)) return {};
+  return {session_refusal::bad_name, "names that begin with " + std::string(by_hand) +
+                                         " are for orders by hand, no session has one"};
+}
+
+session_answer check_spelling(std::span<const std::string> symbols) {
+  if (std::ranges::all_of(symbols, market::is_symbol)) return {};
+  return {session_refusal::unknown_symbol,
+          "a symbol must have " + std::string(market::symbols_text)};
+}
+
+/// The one of higher precedence, of two the first.
+session_answer worse(session_answer a, session_answer b) {
+  if (a.refusal == session_refusal::none) return b;
+  return b.refusal == session_refusal::none || a.refusal <= b.refusal ? a : b;
+}
+
+}  // namespace
+
 session_answer complete(create_session& wish, const json& limits) {
   faults wrong;
   const auto mine = parse_risk_limits(limits, wish.settings.portfolio, wrong);
@@ -129,10 +155,8 @@ session_answer complete(create_session& wish, const json& limits) {
     known.back().symbol = symbol;
   }
   const auto chosen = choose_instruments(wish.symbols, known, wish.settings);
-  const auto judged = check(wish.settings);
-  if (chosen.refusal == session_refusal::none) return judged;
-  return judged.refusal != session_refusal::none && judged.refusal < chosen.refusal ? judged
-                                                                                    : chosen;
+  return worse(check_name(wish.settings.name),
+               worse(worse(check_spelling(wish.symbols), chosen), check(wish.settings)));
 }
 
 std::unique_ptr<decoder> make_session_command_decoder() {

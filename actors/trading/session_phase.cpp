@@ -1,28 +1,18 @@
 #include <algorithm>
 #include <set>
 
+#include "actors/trading/names.hpp"
 #include "actors/trading/session.hpp"
 
 namespace troupe::trading {
 
 namespace {
 
-bool good_name(std::string_view name) {
-  constexpr std::size_t most = 64;
-  return !name.empty() && name.size() <= most && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-  });
-}
-
-constexpr std::string_view good_name_text =
-    " must be 1 to 64 characters of letters, digits, '_', '-' and '.'";
-
 session_answer check_names(const session_settings& s) {
   for (const auto& [what, name] : {std::pair{"session", &s.name}, {"portfolio", &s.portfolio}})
-    if (!good_name(*name))
+    if (!is_trading_name(*name))
       return {session_refusal::bad_name,
-              std::string("the name of a ") + what + std::string(good_name_text)};
+              std::string("the name of a ") + what + " must be " + std::string(trading_names_text)};
   return {};
 }
 

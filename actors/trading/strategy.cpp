@@ -29,6 +29,7 @@ std::int64_t orders::place(order_request wish) {
     wish.size_by = size_.by;
     wish.amount = size_.amount;
   }
+  if (wish.size_by == sizing::volatility_target && now_->volatility <= 0) return 0;
   wish.session = now_->session;
   wish.number = ++now_->last_number;
   wish.symbol = now_->view.symbol;

@@ -71,7 +71,8 @@ class orders {
   /// A market order against the whole position, reduce-only; 0 when there is none.
   std::int64_t close_position();
   /// Any order. Session, number, symbol and decision point are filled in; an `amount` of 0 means
-  /// the usual size.
+  /// the usual size. Nothing is asked for while the size goes by a volatility that is not measured
+  /// yet.
   std::int64_t place(order_request wish);
 
   /// False: no such open order, or not active.

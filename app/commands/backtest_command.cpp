@@ -112,7 +112,10 @@ risk_limits limits_of(const options& o, const paper_options& venue) {
     return all;
   }
   std::ifstream file(o.limits);
-  if (!file) throw std::runtime_error(o.limits + ": cannot read");
+  if (!file || std::filesystem::is_directory(o.limits))
+    throw std::runtime_error(o.limits +
+                             ": cannot read, must be a file like "
+                             "config/risk_limits.json");
   trading::faults wrong;
   const auto document = nlohmann::json::parse(file, nullptr, false);
   if (document.is_discarded()) throw std::runtime_error(o.limits + ": not a JSON document");
@@ -347,8 +350,8 @@ void add_data_options(CLI::App& command, options& o) {
       .add_option(
           "--data", o.data.files,
           "Bars as CSV (columns date or ts_ms, open, high, low, close, volume; the symbol is "
-          "the file's name, or SYMBOL=FILE), trades or quotes as CSV, recorded frames; gzip "
-          "or plain; repeatable")
+          "the file's name, or SYMBOL=FILE), trades or quotes as CSV, recorded frames; "
+          "plain, gzip or zstd; repeatable")
       ->required();
   command.add_option("--symbol", o.data.symbols, "Only this symbol of the data; repeatable");
   command

@@ -56,7 +56,8 @@ int leader(const options& o) {
     std::cout << answer->dump() << '\n';
   else
     std::cout << text_of(answer->at("leader")) << " at " << text_of(answer->at("address"))
-              << ", incarnation " << answer->at("incarnation") << '\n';
+              << ", incarnation " << answer->at("incarnation") << '\n'
+              << stale_note(*answer);
   return 0;
 }
 
@@ -184,6 +185,12 @@ CLI::App* add(CLI::App& to, int& exit_code, const char* name, const char* text,
 
 }  // namespace
 
+std::string stale_note(const json& answer) {
+  const auto& one = answer.is_array() && !answer.empty() ? answer.front() : answer;
+  if (!one.is_object() || !one.value("stale", false)) return {};
+  return "STALE: this node has no valid lease, so this is what it knew last; ask another one\n";
+}
+
 void print_shards(const json& shards) {
   std::cout << std::setw(6) << "shard"
             << "  " << std::left << std::setw(16) << "node" << std::setw(16) << "assigned to"
@@ -200,6 +207,7 @@ void print_shards(const json& shards) {
               << of("oldest_uncommitted_ms") << std::setw(13) << of("undelivered") << "  "
               << positions_text(s) << '\n';
   }
+  std::cout << stale_note(shards);
 }
 
 void add_cluster_commands(CLI::App& app, int& exit_code) {

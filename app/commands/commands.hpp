@@ -21,12 +21,15 @@ void add_session_command(CLI::App& app, int& exit_code);
 void add_trading_commands(CLI::App& app, int& exit_code);
 void add_notification_command(CLI::App& app, int& exit_code);
 void add_quarantine_command(CLI::App& app, int& exit_code);
+void add_topic_command(CLI::App& app, int& exit_code);
 void add_migrate_command(CLI::App& app, int& exit_code);
 void add_certs_command(CLI::App& app, int& exit_code);
 void add_feed_command(CLI::App& app, int& exit_code);
 void add_generate_command(CLI::App& app, int& exit_code);
 void add_backtest_command(CLI::App& app, int& exit_code);
 
+/// What follows an answer of a node that has no valid lease, on a line of its own; else nothing.
+std::string stale_note(const nlohmann::json& answer);
 /// Shards as the verb `shards` tells them, a line each.
 void print_shards(const nlohmann::json& shards);
 /// The option `--config` of a command that talks to a running node or to its services.

@@ -166,7 +166,7 @@ void add_feed_command(CLI::App& app, int& exit_code) {
   static options o;
   command
       ->add_option("files", o.files,
-                   "CSV of trades, quotes or daily bars, or recorded frames; gzip or plain")
+                   "CSV of trades, quotes or daily bars, or recorded frames; plain, gzip or zstd")
       ->required();
   command
       ->add_option("--speed", o.speed,

@@ -21,15 +21,19 @@ struct options {
   bool as_json = false;
 };
 
+std::string names_of_channels(const settings& all) {
+  std::string known;
+  for (const auto& [name, one] : all.notifications.channels)
+    known += (known.empty() ? "" : ", ") + name;
+  return known.empty() ? "none" : known;
+}
+
 /// Reads the config; the channel must be in it.
 settings settings_with_channel(const options& o) {
   auto all = load_settings_or_throw(o.file);
   if (all.notifications.channels.contains(o.channel)) return all;
-  std::string known;
-  for (const auto& [name, one] : all.notifications.channels)
-    known += (known.empty() ? "" : ", ") + name;
-  throw client_error("the config has no channel " + o.channel + " in notifications.channels" +
-                     (known.empty() ? "" : "; it has " + known));
+  throw client_error("the config has no channel " + o.channel +
+                     " in notifications.channels; it has " + names_of_channels(all));
 }
 
 entity_id channel_of(const options& o) {
@@ -74,9 +78,22 @@ void print_channel(const std::string& name, const json& state) {
               << ", " << text_of(one.at("detail")) << '\n';
 }
 
+/// Of the config, or one that once was and still has a state.
+bool is_channel(const settings& all, const options& o) {
+  if (all.notifications.channels.contains(o.channel)) return true;
+  store::status_reader reader(all.cluster.postgres.dsn);
+  return !json::parse(reader.read_json("select 1 as found from notifications where channel = " +
+                                       sql_text(o.channel)))
+              .empty();
+}
+
 int show(const options& o) {
   const auto all = load_settings_or_throw(o.file);
-  const auto answer = give_command(all, {channel_of(o), "show"});
+  const auto answer = is_channel(all, o)
+                          ? give_command(all, {channel_of(o), "show"})
+                          : json{{"error", "unknown_channel"},
+                                 {"detail", "there is no channel " + o.channel +
+                                                "; the config has " + names_of_channels(all)}};
   if (o.as_json || answer.contains("error"))
     return print_answer("notification show", answer, o.as_json, "");
   print_channel(o.channel, answer);

@@ -93,6 +93,7 @@ void print_status(const json& s) {
     line("quarantined") << quarantined << " inputs set aside: `troupe quarantine list`\n";
   for (const auto& problem : s.at("problems"))
     line("PROBLEM") << problem.get<std::string>() << '\n';
+  std::cout << stale_note(s);
 }
 
 /// The status, with `shard_list` if wanted.

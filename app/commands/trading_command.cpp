@@ -18,7 +18,7 @@ struct options {
   std::string file = "config/local/node-1.json";
   std::string portfolio, session, order, by, reason, id, cash, request, venue = "paper";
   std::vector<std::string> changes;
-  bool as_json = false, open = false;
+  bool as_json = false, open = false, cancel_orders = false;
   int limit = 100;
 };
 
@@ -45,21 +45,40 @@ int risk_show(const options& o) {
                       answer.contains("risk") ? answer.at("risk").dump(2) : "");
 }
 
-/// `open_orders_max=5`, `symbols.SPY.position_max=100`, `daily_loss_max=null`.
+/// A number, true, false and null as they are, anything else as a text.
+json value_of(const std::string& text) {
+  const auto value = json::parse(text, nullptr, false);
+  const bool plain =
+      value.is_null() || value.is_boolean() || (value.is_number_integer() && text[0] != '-');
+  return plain ? value : json(text);
+}
+
+/// `open_orders_max=5`, `symbols.SPY.position_max=100`, `daily_loss_max=null`. Symbols may have
+/// dots and equals signs of their own. What is no limit is refused by the risk check.
 json changes_of(const options& o) {
   json all = json::object();
   for (const auto& one : o.changes) {
-    const auto equals = one.find('=');
+    const auto member = [&one](json& of, const std::string& name) -> json& {
+      if (!of.is_null() && !of.is_object())
+        throw client_error(one + ": contradicts another of the changes");
+      return of[name];
+    };
+    const auto equals = one.rfind('=');
     if (equals == std::string::npos || equals == 0)
       throw client_error(one + ": write LIMIT=VALUE, for example open_orders_max=5");
-    auto path = one.substr(0, equals);
-    for (auto& c : path)
-      if (c == '.') c = '/';
-    const auto text = one.substr(equals + 1);
-    const auto value = json::parse(text, nullptr, false);
-    const bool plain =
-        value.is_null() || value.is_boolean() || (value.is_number_integer() && text[0] != '-');
-    all[json::json_pointer('/' + path)] = plain ? value : json(text);
+    const auto path = one.substr(0, equals);
+    constexpr std::string_view symbols = "symbols.";
+    const auto last = path.rfind('.');
+    if (!path.starts_with(symbols)) {
+      member(all, path) = value_of(one.substr(equals + 1));
+    } else if (last < symbols.size()) {
+      member(member(all, "symbols"), path.substr(symbols.size())) =
+          value_of(one.substr(equals + 1));
+    } else {
+      const auto symbol = path.substr(symbols.size(), last - symbols.size());
+      member(member(member(all, "symbols"), symbol), path.substr(last + 1)) =
+          value_of(one.substr(equals + 1));
+    }
   }
   return all;
 }
@@ -72,14 +91,25 @@ int risk_set(const options& o) {
   return print_answer("risk set", answer, o.as_json, "the limits of " + o.portfolio + " are set");
 }
 
+/// What becomes of the open orders.
+std::string fate_of_orders(const json& answer) {
+  const auto open = answer.value("open_orders", std::int64_t{0});
+  if (open == 0 || answer.value("state", "") == "active") return {};
+  const auto orders = std::to_string(open) + (open == 1 ? " open order" : " open orders");
+  if (answer.value("cancel_orders", false)) return "; the venue is asked to cancel " + orders;
+  return "; " + orders + (open == 1 ? " stays" : " stay") + ", --cancel-orders cancels " +
+         (open == 1 ? "it" : "them");
+}
+
 int set_state(const options& o, const char* state) {
   auto body = order_of(o);
   body["state"] = state;
+  if (o.cancel_orders) body["cancel_orders"] = true;
   const auto answer =
       give_command(load_settings_or_throw(o.file), {risk_of(o), "set_state", body, o.id});
-  return print_answer(
-      "risk", answer, o.as_json,
-      "trading of " + o.portfolio + " is " + text_of(answer.value("state", json())));
+  return print_answer("risk", answer, o.as_json,
+                      "trading of " + o.portfolio + " is " +
+                          text_of(answer.value("state", json())) + fate_of_orders(answer));
 }
 
 // ---- portfolios and orders ----------------------------------------------------------------------
@@ -138,7 +168,7 @@ int order_submit(const options& o) {
   const auto all = load_settings_or_throw(o.file);
   const auto request = json::parse(o.request, nullptr, false);
   if (!request.is_object()) throw client_error("the request is no JSON object");
-  auto answer = give_command(all, {risk_of(o), "submit_order", request, o.id});
+  auto answer = give_command(all, {risk_of(o), "submit_order_by_hand", request, o.id});
   if (answer.contains("refused"))
     answer = {{"error", answer.at("refused")}, {"detail", answer.value("detail", "")}};
   if (!answer.contains("error"))
@@ -214,10 +244,14 @@ void add_risk(CLI::App& app, int& exit_code, options& o) {
                    "LIMIT=VALUE as in config/risk_limits.json, such as open_orders_max=5 or "
                    "symbols.SPY.position_max=100; null takes a limit away")
       ->required();
-  changing("halt", "No more orders; cancels always pass",
-           [](const options& given) { return set_state(given, "halted"); });
-  changing("reduce", "Only orders that close positions",
-           [](const options& given) { return set_state(given, "reducing"); });
+  const auto stopping = [&](CLI::App* command) {
+    command->add_flag("--cancel-orders", o.cancel_orders,
+                      "Asks the venue to cancel all open orders; without it they stay");
+  };
+  stopping(changing("halt", "No more orders; cancels always pass",
+                    [](const options& given) { return set_state(given, "halted"); }));
+  stopping(changing("reduce", "Only orders that close positions",
+                    [](const options& given) { return set_state(given, "reducing"); }));
   changing("resume", "Trading as the limits allow; forgets the peak of the drawdown limit",
            [](const options& given) { return set_state(given, "active"); });
 }

@@ -1,8 +1,6 @@
 #include "app/feed/line_source.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 namespace troupe::feed {
@@ -14,35 +12,19 @@ constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 }  // namespace
 
-line_source::line_source(const std::string& path) : path_(path), buffer_(buffer_size) {
-  if (std::filesystem::is_directory(path))
-    throw std::runtime_error(path + ": a folder, not a file");
-  std::error_code error;
-  size_ = std::filesystem::file_size(path, error);
-  if (!error) file_ = ::gzopen(path.c_str(), "rb");
-  if (file_ == nullptr)
-    throw std::runtime_error(path +
-                             ": cannot read: " + (error ? error.message() : std::strerror(errno)));
-  ::gzbuffer(file_, buffer_size);
-}
-
-line_source::~line_source() {
-  ::gzclose(file_);
-}
-
-std::uint64_t line_source::read_bytes() const {
-  return static_cast<std::uint64_t>(::gzoffset(file_));
+line_source::line_source(const std::string& path)
+    : path_(path), file_(input_file::open(path)), buffer_(buffer_size) {
+  size_ = std::filesystem::file_size(path);
 }
 
 bool line_source::fill() {
-  const int n = ::gzread(file_, buffer_.data(), static_cast<unsigned>(buffer_.size()));
-  int error = Z_OK;
-  const char* const what = ::gzerror(file_, &error);
-  if (n < 0 || (n == 0 && error != Z_OK && error != Z_STREAM_END))
-    throw damaged_file(path_ + ": damaged after line " + std::to_string(number_) + ": " + what);
   at_ = 0;
-  filled_ = static_cast<std::size_t>(n);
-  return n > 0;
+  try {
+    filled_ = file_->read(buffer_);
+  } catch (const damaged_file& e) {
+    throw damaged_file(path_ + ": damaged after line " + std::to_string(number_) + ": " + e.what());
+  }
+  return filled_ > 0;
 }
 
 bool line_source::end_line(std::string_view part, std::string_view& line) {

@@ -1,39 +1,30 @@
 #pragma once
 
-#include <zlib.h>
-
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "app/feed/input_file.hpp"
+
 namespace troupe::feed {
 
-/// A file that cannot be read to its end, such as a cut-off gzip; the text says where.
-struct damaged_file : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-/// Lines of a text file, gzip or plain.
+/// Lines of a text file, plain or compressed (see input_file).
 class line_source {
  public:
   static constexpr std::size_t line_max = 900'000;
 
   /// Throws std::runtime_error if the file cannot be read.
   explicit line_source(const std::string& path);
-  ~line_source();
-  line_source(const line_source&) = delete;
-  line_source& operator=(const line_source&) = delete;
 
   /// The next line without its end (LF or CRLF), good until the next call; of one longer than
-  /// `line_max` only that much and one more. Throws damaged_file.
+  /// `line_max` only that much and one more. Throws damaged_file, which says where.
   bool next(std::string_view& line);
   /// Number of the line that `next` gave last, from 1.
   std::uint64_t number() const { return number_; }
   const std::string& path() const { return path_; }
   /// Bytes of the file that have been read, and all of them.
-  std::uint64_t read_bytes() const;
+  std::uint64_t read_bytes() const { return file_->read_bytes(); }
   std::uint64_t size() const { return size_; }
 
  private:
@@ -42,7 +33,7 @@ class line_source {
 
   std::string path_;
   std::uint64_t size_ = 0;
-  gzFile file_ = nullptr;
+  std::unique_ptr<input_file> file_;
   std::vector<char> buffer_;
   std::size_t at_ = 0, filled_ = 0;
   std::string rest_;  // Of a line that crosses the buffer's end.

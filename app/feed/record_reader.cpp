@@ -57,7 +57,7 @@ std::optional<file_kind> kind_of(std::string_view line) {
 
 std::string symbol_of_file(const std::string& path) {
   std::filesystem::path name = std::filesystem::path(path).filename();
-  if (name.extension() == ".gz") name = name.stem();
+  if (name.extension() == ".gz" || name.extension() == ".zst") name = name.stem();
   return name.stem().string();
 }
 

@@ -224,21 +224,27 @@ std::vector<std::unique_ptr<cluster_under_load::prober>> cluster_under_load::pro
   return all;
 }
 
-std::int64_t cluster_under_load::finish() {
+cluster_under_load::account cluster_under_load::finish() {
   stop_ = true;
   load_.join();
-  if (!producer_->flush(60s)) throw std::runtime_error("records were not taken");
+  if (!producer_->flush(60s) || producer_->figures().failed > 0)
+    throw std::runtime_error("records were not taken");
+  account all;
+  for (const auto& [symbol, sent] : sent_) all.records += sent;
+  const auto& db = folder_.database();
   test::wait_until("all committed", 60s, [&] {
-    return folder_.database().run("select coalesce(sum(next), 0) from position") ==
-           std::to_string(sent_.load());
+    return db.run("select coalesce(sum(next), 0) from position") == std::to_string(all.records);
   });
-  return sent_;
-}
-
-std::int64_t cluster_under_load::applied_or_refused() const {
-  return std::stoll(folder_.database().run(
-      "select coalesce(sum(n), 0) from (select sum(applied) n from symbol_events "
-      "union all select sum(refused) from symbols) x"));
+  const auto applied = json::parse(db.run(
+      "select coalesce(json_object_agg(symbol, n), '{}') from (select symbol, sum(applied) n from "
+      "symbol_events group by symbol) x"));
+  for (const auto& [symbol, sent] : sent_) {
+    const auto n = applied.value(symbol, std::int64_t{0});
+    all.missing += std::max<std::int64_t>(0, sent - n);
+    all.twice += std::max<std::int64_t>(0, n - sent);
+  }
+  all.twice += std::stoll(db.run("select coalesce(sum(refused), 0) from symbols"));
+  return all;
 }
 
 std::unique_ptr<app::client> cluster_under_load::connect(int node) const {
@@ -270,7 +276,7 @@ std::vector<unsigned> cluster_under_load::shards_of(int node) const {
 void cluster_under_load::send(const std::string& key, std::int64_t id) {
   const std::lock_guard lock(mutex_);
   producer_->send("market", {key, trade(key, id), std::nullopt, std::nullopt});
-  ++sent_;
+  ++sent_[key];
 }
 
 std::int64_t cluster_under_load::send_probe(unsigned shard) {

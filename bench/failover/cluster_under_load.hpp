@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -45,9 +46,15 @@ class cluster_under_load {
   void bring_back(int node, fault how);
   /// The longest wait, as above, of any shard while nothing happens.
   double longest_wait_undisturbed(std::chrono::milliseconds span);
-  /// Ends the load; returns the number of records when all are committed.
-  std::int64_t finish();
-  std::int64_t applied_or_refused() const;
+  /// What has become of the records, of all symbols.
+  struct account {
+    std::int64_t records = 0;
+    std::int64_t missing = 0;  // Not applied, though sent.
+    std::int64_t twice = 0;  // Applied more often than sent, or refused: none is sent that must be.
+  };
+  /// Ends the load, waits until all is committed, and asks symbol by symbol: what one has lost and
+  /// another has had twice does not cancel out.
+  account finish();
 
  private:
   class prober;
@@ -73,7 +80,7 @@ class cluster_under_load {
   std::atomic<std::int64_t> ids_ = 0;
   std::mutex mutex_;
   std::unique_ptr<bridge::kafka_producer> producer_;
-  std::atomic<std::int64_t> sent_ = 0;
+  std::map<std::string, std::int64_t> sent_;  // By symbol.
   std::atomic<bool> stop_ = false;
   std::thread load_;
 };

@@ -13,6 +13,8 @@ namespace {
 
 using new_topic_ptr =
     std::unique_ptr<rd_kafka_NewTopic_t, rdk::destroyer<rd_kafka_NewTopic_destroy>>;
+using delete_topic_ptr =
+    std::unique_ptr<rd_kafka_DeleteTopic_t, rdk::destroyer<rd_kafka_DeleteTopic_destroy>>;
 using admin_options_ptr =
     std::unique_ptr<rd_kafka_AdminOptions_t, rdk::destroyer<rd_kafka_AdminOptions_destroy>>;
 
@@ -56,6 +58,7 @@ class topic_admin::connection {
       : options_(options), client_(RD_KAFKA_PRODUCER, "admin", options, {}, {}) {}
 
   topic_report ensure(const std::vector<topic_spec>& topics, timeout wait);
+  std::vector<std::string> remove(const std::vector<std::string>& topics, timeout wait);
   std::optional<known_topics> list(int timeout_ms);
   std::optional<std::vector<std::int64_t>> offsets(const std::string& topic,
                                                    std::uint32_t partitions, std::int64_t which,
@@ -65,6 +68,12 @@ class topic_admin::connection {
  private:
   void create(const std::vector<const topic_spec*>& missing, topic_report& report,
               std::map<std::string, std::string>& refused, int timeout_ms);
+  /// What Kafka refuses, by name.
+  std::map<std::string, std::string> ask_to_delete(const std::vector<std::string>& names,
+                                                   int timeout_ms);
+  template <class Send>
+  rdk::event_ptr ask_brokers(rd_kafka_admin_op_t what, int timeout_ms, Send send);
+  std::string no_answer(timeout wait) const;
   void check(const std::vector<topic_spec>& topics, const known_topics& known,
              const std::map<std::string, std::string>& refused, topic_report& report) const;
 
@@ -89,6 +98,25 @@ std::optional<known_topics> topic_admin::connection::list(int timeout_ms) {
        std::span(metadata->topics, static_cast<std::size_t>(metadata->topic_cnt)))
     if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) known[topic.topic] = describe(topic);
   return known;
+}
+
+/// The answer of the brokers to an administrative request; nothing if they did not answer, or
+/// refused all of it.
+template <class Send>
+rdk::event_ptr topic_admin::connection::ask_brokers(rd_kafka_admin_op_t what, int timeout_ms,
+                                                    Send send) {
+  std::array<char, 512> reason{};
+  const rdk::queue_ptr queue(rd_kafka_queue_new(client_.get()));
+  const admin_options_ptr how(rd_kafka_AdminOptions_new(client_.get(), what));
+  const int wait_ms = std::max(1, std::min(timeout_ms, 30'000));
+  rd_kafka_AdminOptions_set_request_timeout(how.get(), wait_ms, reason.data(), reason.size());
+  send(how.get(), queue.get());
+  rdk::event_ptr event(rd_kafka_queue_poll(queue.get(), wait_ms + 1'000));
+  if (event && rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    why_not_ = rd_kafka_event_error_string(event.get());
+    event.reset();
+  }
+  return event;
 }
 
 topic_report topic_admin::connection::ensure(const std::vector<topic_spec>& topics, timeout wait) {
@@ -116,10 +144,64 @@ topic_report topic_admin::connection::ensure(const std::vector<topic_spec>& topi
     if (!missing.empty()) create(missing, report, refused, until.left());
     rd_kafka_poll(client_.get(), look_again_ms);
   } while (!until.passed());
-  report.problems.push_back("Kafka at " + options_.brokers + " did not answer in " +
-                            std::to_string(wait.count()) + " ms" +
-                            (why_not_.empty() ? "" : ": " + why_not_));
+  report.problems.push_back(no_answer(wait));
   return report;
+}
+
+std::string topic_admin::connection::no_answer(timeout wait) const {
+  return "Kafka at " + options_.brokers + " did not answer in " + std::to_string(wait.count()) +
+         " ms" + (why_not_.empty() ? "" : ": " + why_not_);
+}
+
+std::vector<std::string> topic_admin::connection::remove(const std::vector<std::string>& topics,
+                                                         timeout wait) {
+  const deadline until(wait);
+  std::map<std::string, std::string> refused;
+  std::vector<std::string> problems;
+  do {
+    const auto known = list(until.left(metadata_ms_max));
+    if (!known) continue;
+    std::vector<std::string> left;
+    for (const auto& topic : topics)
+      if (const auto name = options_.kafka_name(topic); known->contains(name)) left.push_back(name);
+    std::erase_if(left, [&](const auto& name) { return refused.contains(name); });
+    if (left.empty()) {
+      for (const auto& [name, why] : refused)
+        problems.push_back(name + ": cannot be deleted: " + why);
+      return problems;
+    }
+    refused.merge(ask_to_delete(left, until.left()));
+    rd_kafka_poll(client_.get(), look_again_ms);
+  } while (!until.passed());
+  return {no_answer(wait)};
+}
+
+std::map<std::string, std::string> topic_admin::connection::ask_to_delete(
+    const std::vector<std::string>& names, int timeout_ms) {
+  std::vector<delete_topic_ptr> owned;
+  std::vector<rd_kafka_DeleteTopic_t*> wanted;
+  for (const auto& name : names) {
+    owned.emplace_back(rd_kafka_DeleteTopic_new(name.c_str()));
+    wanted.push_back(owned.back().get());
+  }
+  const auto event =
+      ask_brokers(RD_KAFKA_ADMIN_OP_DELETETOPICS, timeout_ms, [&](auto* how, auto* queue) {
+        rd_kafka_DeleteTopics(client_.get(), wanted.data(), wanted.size(), how, queue);
+      });
+  std::map<std::string, std::string> refused;
+  const auto* result = event ? rd_kafka_event_DeleteTopics_result(event.get()) : nullptr;
+  if (result == nullptr) return refused;
+  std::size_t count = 0;
+  const auto* const* answers = rd_kafka_DeleteTopics_result_topics(result, &count);
+  for (const auto* answer : std::span(answers, count)) {
+    const auto error = rd_kafka_topic_result_error(answer);
+    // Nobody knows whether a request that timed out was carried out: the next look tells.
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        error == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT)
+      continue;
+    refused[rd_kafka_topic_result_name(answer)] = rd_kafka_err2str(error);
+  }
+  return refused;
 }
 
 void topic_admin::connection::create(const std::vector<const topic_spec*>& missing,
@@ -142,19 +224,12 @@ void topic_admin::connection::create(const std::vector<const topic_spec*>& missi
     owned.push_back(std::move(topic));
   }
   if (wanted.empty()) return;
-  const rdk::queue_ptr queue(rd_kafka_queue_new(client_.get()));
-  const admin_options_ptr how(
-      rd_kafka_AdminOptions_new(client_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS));
-  const int wait_ms = std::max(1, std::min(timeout_ms, 30'000));
-  rd_kafka_AdminOptions_set_request_timeout(how.get(), wait_ms, reason.data(), reason.size());
-  rd_kafka_CreateTopics(client_.get(), wanted.data(), wanted.size(), how.get(), queue.get());
-  const rdk::event_ptr event(rd_kafka_queue_poll(queue.get(), wait_ms + 1'000));
+  const auto event =
+      ask_brokers(RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_ms, [&](auto* how, auto* queue) {
+        rd_kafka_CreateTopics(client_.get(), wanted.data(), wanted.size(), how, queue);
+      });
   const auto* result = event ? rd_kafka_event_CreateTopics_result(event.get()) : nullptr;
   if (result == nullptr) return;
-  if (rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    why_not_ = rd_kafka_event_error_string(event.get());
-    return;
-  }
   std::size_t count = 0;
   const auto* const* answers = rd_kafka_CreateTopics_result_topics(result, &count);
   for (const auto* answer : std::span(answers, count)) {
@@ -217,6 +292,11 @@ topic_admin::~topic_admin() = default;
 
 topic_report topic_admin::ensure_topics(const std::vector<topic_spec>& topics, timeout wait) {
   return connection_->ensure(topics, wait);
+}
+
+std::vector<std::string> topic_admin::remove_topics(const std::vector<std::string>& topics,
+                                                    timeout wait) {
+  return connection_->remove(topics, wait);
 }
 
 std::optional<std::map<std::string, std::uint32_t>> topic_admin::partitions(

@@ -49,6 +49,10 @@ class topic_admin {
   /// problem; so are brokers that do not answer in time.
   topic_report ensure_topics(const std::vector<topic_spec>& topics, timeout wait);
 
+  /// Deletes topics with all their records, and waits until Kafka knows them no more. One sentence
+  /// for each that could not be deleted; one that does not exist is deleted already.
+  std::vector<std::string> remove_topics(const std::vector<std::string>& topics, timeout wait);
+
   /// Number of partitions of each of `topics` that exists; nothing if no answer came.
   std::optional<std::map<std::string, std::uint32_t>> partitions(
       const std::vector<std::string>& topics, timeout wait);

@@ -82,7 +82,7 @@ bool frame_filter::judge_head(std::string_view head) {
   }
   dropping_ = large || unanswered;
   greeted_ = true;
-  open_ = header_size + h.payload;
+  size_ = open_ = header_size + h.payload;
   return true;
 }
 

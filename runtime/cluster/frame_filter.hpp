@@ -13,6 +13,8 @@ constexpr std::uint32_t frame_bytes_max = 32U << 20;
 /// The same for frames of an operator, and of anyone before the handshake of CAF is over.
 constexpr std::uint32_t operator_frame_bytes_max = 1U << 20;
 constexpr std::uint32_t handshake_frame_bytes_max = 64U << 10;
+/// A frame that may take a while on a slow network, and what its sender says meanwhile behind it.
+constexpr std::uint32_t large_frame_bytes = 64U << 10;
 
 /// Which frames may pass one direction of a link.
 struct frame_rules {
@@ -45,6 +47,8 @@ class frame_filter {
   const std::string& refusal() const { return refusal_; }
   /// Why the last frame was left out; asking clears it.
   std::string left_out() { return std::exchange(left_out_, {}); }
+  /// Whether more is to come of a frame that is larger than `large_frame_bytes`.
+  bool within_large_frame() const { return open_ > 0 && size_ > large_frame_bytes; }
   /// Bytes that may have to be seen at once.
   std::size_t look_ahead() const { return header_size + rules_.content.size(); }
 
@@ -58,7 +62,8 @@ class frame_filter {
   bool judge_head(std::string_view head);
 
   const frame_rules rules_;
-  std::size_t open_ = 0;  // Bytes of the present frame that are still to come.
+  std::size_t size_ = 0;  // Of the present frame,
+  std::size_t open_ = 0;  // and what of it is still to come, in bytes.
   bool dropping_ = false;
   bool greeted_ = false;  // The first frame was a handshake.
   std::string refusal_;

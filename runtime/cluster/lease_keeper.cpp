@@ -45,16 +45,27 @@ bool lease_keeper::superseded() const {
   return lease_.ended() && lease_.end() == store::renewal::superseded;
 }
 
+std::optional<steady_time> lease_keeper::away_since() const {
+  const std::lock_guard lock(mutex_);
+  if (failing_since_ || !asking_) return failing_since_;
+  return asked_at_;
+}
+
 void lease_keeper::renew_all() {
   std::unique_lock lock(mutex_);
   while (!stopping_ && !lease_.ended()) {
     if (changed_.wait_until(lock, lease_.next_renewal(), [this] { return stopping_; })) return;
-    lease_.requested(now());
+    asked_at_ = now();
+    lease_.requested(asked_at_);
     asking_ = true;
     lock.unlock();
     const auto result = nodes_.renew(life_, options_.ttl);
     lock.lock();
     asking_ = false;
+    if (result != store::renewal::unavailable)
+      failing_since_.reset();
+    else if (!failing_since_)
+      failing_since_ = asked_at_;
     lease_.answered(result, now());
     changed_.notify_all();
   }

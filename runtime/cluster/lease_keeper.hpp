@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "runtime/cluster/lease.hpp"
@@ -33,6 +34,8 @@ class lease_keeper {
   bool valid() const;
   /// Whether the lease ended because another process joined under this node's id. Any thread.
   bool superseded() const;
+  /// Since when the database has owed an answer; nothing while it owes none. Any thread.
+  std::optional<steady_time> away_since() const;
 
  private:
   void renew_all();
@@ -46,6 +49,8 @@ class lease_keeper {
   std::condition_variable changed_;
   lease lease_;
   bool asking_ = false;
+  steady_time asked_at_{};
+  std::optional<steady_time> failing_since_;
   bool stopping_ = false;
   std::thread renewer_;
   std::thread watcher_;

@@ -71,34 +71,52 @@ class stream {
   std::size_t end_ = 0;
 };
 
+}  // namespace
+
 class pump {
  public:
-  pump(link_socket link, int local, std::string peer, frame_rules incoming)
+  pump(link_socket link, int local, pump_orders orders)
       : link_(std::move(link)),
         local_(local),
-        peer_(std::move(peer)),
-        in_(std::move(incoming)),
-        out_({frame_bytes_max, true, 0, {}}) {}
+        orders_(std::move(orders)),
+        in_(std::move(orders_.incoming)),
+        out_({frame_bytes_max, true, 0, {}}) {
+    if (orders_.silence_max.count() > 0) link_.be_patient(orders_.silence_max);
+  }
   ~pump() { ::close(local_); }
 
   void run() {
+    if (orders_.handle) orders_.handle->begin(link_.fd());
+    auto why = copy();
+    if (!why.empty()) log::warn("cluster", "link_cut", {{"peer", orders_.peer}, {"reason", why}});
+    link_.close();
+    if (orders_.handle) orders_.handle->end();
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  /// Until the link ends; says why, unless either side has just closed it.
+  std::string copy() {
     while (in_.filter().refusal().empty()) {
       wait_link_read_ = wait_link_write_ = wait_local_ = 0;
       bool moved = false;
       if (!read_link(moved) || !write_local(moved) || !read_local(moved) || !write_link(moved))
-        break;
-      if (!moved) wait();
+        return in_.filter().refusal();
+      if (!moved && !wait())
+        return "nothing has come for " + std::to_string(orders_.silence_max.count()) + " ms";
     }
-    if (const auto& why = in_.filter().refusal(); !why.empty())
-      log::warn("cluster", "link_cut", {{"peer", peer_}, {"reason", why}});
-    link_.close();
+    return in_.filter().refusal();
   }
 
- private:
   bool read_link(bool& moved) {
     if (!in_.has_room()) return true;
     const auto done = link_.read_some(in_.room(), in_.room_size());
-    if (done.bytes > 0) in_.arrived(done.bytes);
+    if (done.bytes > 0) {
+      in_.arrived(done.bytes);
+      heard_ = clock::now();
+      tell_of_large_frame();
+    }
     moved |= done.bytes > 0;
     wait_link_read_ = done.wait;
     return done.bytes > 0 || done.wait != 0;
@@ -120,7 +138,7 @@ class pump {
       out_.arrived(static_cast<std::size_t>(n));
       moved = true;
       if (const auto why = out_.filter().left_out(); !why.empty())
-        log::error("cluster", "message_left_out", {{"peer", peer_}, {"reason", why}});
+        log::error("cluster", "message_left_out", {{"peer", orders_.peer}, {"reason", why}});
       return out_.filter().refusal().empty();
     }
     wait_local_ |= POLLIN;
@@ -139,22 +157,41 @@ class pump {
     return errno == EAGAIN || errno == EINTR;
   }
 
-  void wait() const {
+  void tell_of_large_frame() {
+    constexpr std::chrono::milliseconds apart{50};
+    if (!orders_.large_frame_moves || !in_.filter().within_large_frame()) return;
+    if (heard_ - told_ < apart) return;
+    told_ = heard_;
+    orders_.large_frame_moves();
+  }
+
+  /// For something to do; false when the peer has been silent for too long.
+  bool wait() {
     pollfd p[] = {{link_.fd(), static_cast<short>(wait_link_read_ | wait_link_write_), 0},
                   {local_, wait_local_, 0}};
     // A side that can take nothing more is not watched: its end would wake us for nothing.
     for (auto& side : p)
       if (side.events == 0) side.fd = -1;
-    ::poll(p, 2, -1);
+    if (orders_.silence_max.count() == 0) return ::poll(p, 2, -1), true;
+    if (!in_.has_room()) heard_ = clock::now();  // It is us who do not listen.
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(heard_ + orders_.silence_max - clock::now());
+    if (left.count() <= 0) return false;
+    ::poll(p, 2, static_cast<int>(left.count()));
+    return true;
   }
 
   link_socket link_;
   const int local_;
-  const std::string peer_;
+  pump_orders orders_;
   stream in_;
   stream out_;
+  clock::time_point heard_ = clock::now();
+  clock::time_point told_{};
   short wait_link_read_ = 0, wait_link_write_ = 0, wait_local_ = 0;
 };
+
+namespace {
 
 /// Of this process. OpenSSL, which they use, comes first and so is there until they have ended.
 thread_group& pump_threads() {
@@ -186,18 +223,35 @@ no_broken_pipes::~no_broken_pipes() {
   pthread_sigmask(SIG_UNBLOCK, &pipe, nullptr);
 }
 
-int start_pump(link_socket link, const std::string& peer, frame_rules incoming,
-               std::function<void()> ended) {
+void link_handle::begin(int fd) {
+  const std::lock_guard lock(mutex_);
+  fd_ = fd;
+  if (cut_) ::shutdown(fd_, SHUT_RDWR);
+}
+
+void link_handle::end() {
+  const std::lock_guard lock(mutex_);
+  fd_ = -1;
+}
+
+void link_handle::cut() {
+  const std::lock_guard lock(mutex_);
+  cut_ = true;
+  if (fd_ >= 0) ::shutdown(fd_, SHUT_RDWR);
+}
+
+int start_pump(link_socket link, pump_orders orders) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
     throw link_error(std::string("no socket is left: ") + std::strerror(errno));
-  auto p = std::make_unique<pump>(std::move(link), ends[1], peer, std::move(incoming));
+  const auto ended = orders.ended;
+  auto p = std::make_unique<pump>(std::move(link), ends[1], std::move(orders));
   try {
-    pump_threads().start([p = std::move(p), ended = std::move(ended)]() mutable {
+    pump_threads().start([p = std::move(p), ended]() mutable {
       const no_broken_pipes quiet;
       p->run();
       p.reset();
-      ended();
+      if (ended) ended();
     });
   } catch (const std::system_error& e) {
     ::close(ends[0]);

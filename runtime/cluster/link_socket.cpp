@@ -31,13 +31,12 @@ sockaddr_in address_of(const std::string& host, std::uint16_t port) {
 }
 
 void set_options(int fd) {
-  const int on = 1, idle = 1, interval = 1, count = 3, unacknowledged_ms = 3000;
+  const int on = 1, idle = 1, interval = 1, count = 3;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
 }
 
 bool wait_for(int fd, short events, deadline until) {
@@ -58,6 +57,7 @@ constexpr const char* closed = "the peer has closed the connection";
 
 link_socket::link_socket(int fd) : fd_(fd) {
   set_options(fd);
+  be_patient(3000ms);
 }
 
 link_socket::link_socket(link_socket&& other) noexcept
@@ -87,6 +87,11 @@ link_socket link_socket::connect(const std::string& host, std::uint16_t port, de
     throw link_error("cannot reach a node at " + where + ": " + std::strerror(error) +
                      " (is it running?)");
   return s;
+}
+
+void link_socket::be_patient(std::chrono::milliseconds unacknowledged_max) {
+  const auto ms = static_cast<int>(unacknowledged_max.count());
+  setsockopt(fd_, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
 
 std::string link_socket::peer_address() const {

@@ -34,6 +34,8 @@ class link_socket {
   static link_socket connect(const std::string& host, std::uint16_t port, deadline until);
 
   int fd() const { return fd_; }
+  /// What was sent may stay unacknowledged for so long; at first it is three seconds.
+  void be_patient(std::chrono::milliseconds unacknowledged_max);
   /// `10.0.0.7:34512`.
   std::string peer_address() const;
 

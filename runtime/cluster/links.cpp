@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <caf/binary_serializer.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <cerrno>
@@ -45,6 +46,17 @@ std::string content_of(caf::actor_system& system, caf::atom_value word) {
   if (sink(stages, caf::make_message(word, std::string{}))) return "\xff";  // Admits nothing.
   bytes.pop_back();                                                         // The text's length.
   return {bytes.begin(), bytes.end()};
+}
+
+/// What a link's pump is told. `life`: of the peer, if it is a node.
+pump_orders orders_for(const link_self& self, std::string peer, incarnation life) {
+  pump_orders orders{std::move(peer)};
+  if (!self.links) return orders;
+  orders.silence_max = self.links->silence_max();
+  if (life == incarnation(0)) return orders;
+  orders.handle = self.links->add(life);
+  orders.large_frame_moves = [links = self.links, life] { links->large_frame_moves(life); };
+  return orders;
 }
 
 }  // namespace
@@ -110,7 +122,8 @@ void link_listener::greet_on_this_thread(int fd) {
     } catch (const std::exception& e) {
       log::warn("cluster", "link_refused", {{"peer", peer}, {"reason", e.what()}});
     }
-    strike_off(fd);
+    // Handed over, its number may be another's by now.
+    if (link.fd() >= 0) strike_off(fd);
   }
   const std::lock_guard lock(mutex_);
   --threads_;
@@ -178,9 +191,11 @@ std::string link_listener::objection_to(const hello& h, const link_socket& link)
 
 void link_listener::hand_over(link_socket& link, const hello& h) {
   const bool may_all = h.from.as == security::role::node;
-  frame_rules rules;
-  if (!may_all) rules = {operator_frame_bytes_max, false, door_.root.id(), operator_content_};
   const auto who = short_text(h.from) + " at " + link.peer_address();
+  auto orders = orders_for(door_.self, who, may_all ? h.life : incarnation(0));
+  if (!may_all)
+    orders.incoming = {operator_frame_bytes_max, false, door_.root.id(), operator_content_};
+  orders.ended = [links = links_] { --*links; };
   if (link.secured())
     log::info("cluster", "link_accepted",
               {{"peer", who}, {"certificate", link.peer_fingerprint().substr(0, 16)}});
@@ -188,7 +203,7 @@ void link_listener::hand_over(link_socket& link, const hello& h) {
   ++*links_;
   int local = -1;
   try {
-    local = start_pump(std::move(link), who, std::move(rules), [links = links_] { --*links; });
+    local = start_pump(std::move(link), std::move(orders));
   } catch (const link_error&) {
     --*links_;
     throw;
@@ -223,7 +238,7 @@ void introduce(link_socket& link, const link_target& target, const link_self& se
 
 link_target link_target_of(const std::string& address, const std::string& node) {
   const auto colon = address.rfind(':');
-  link_target target{address.substr(0, colon), 0, node};
+  link_target target{address.substr(0, colon), 0, node, incarnation(0)};
   if (colon != address.npos)
     std::from_chars(address.data() + colon + 1, address.data() + address.size(), target.port);
   return target;
@@ -242,17 +257,24 @@ caf::actor dial(caf::actor_system& system, const link_target& target, const link
   } catch (const link_error& e) {
     throw link_error(where + ": " + e.what());
   }
-  const int local = start_pump(std::move(link), where, {}, [] {});
+  auto orders = orders_for(self, where, target.life);
+  if (!orders.handle) orders.handle = std::make_shared<link_handle>();
+  const auto handle = orders.handle;
+  const int local = start_pump(std::move(link), std::move(orders));
   caf::scoped_actor scoped{system};
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+      std::max(deadline::duration(1), until - std::chrono::steady_clock::now()));
   caf::actor root;
+  std::string why = "it has no actor for us";
   scoped
-      ->request(basp(system), caf::duration{limit}, caf::connect_atom_v, adopt(system, local),
+      ->request(basp(system), caf::duration{left}, caf::connect_atom_v, adopt(system, local),
                 target.port)
       .receive([&](caf::node_id&, caf::strong_actor_ptr& p,
                    std::set<std::string>&) { root = caf::actor_cast<caf::actor>(p); },
-               [](caf::error&) {});
-  if (!root) throw link_error(where + " does not answer as a Troupe node");
-  return root;
+               [&](caf::error& e) { why = system.render(e); });
+  if (root) return root;
+  handle->cut();
+  throw link_error(where + " does not answer as a Troupe node: " + why);
 }
 
 }  // namespace troupe::cluster

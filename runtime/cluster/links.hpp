@@ -15,6 +15,7 @@
 
 #include "runtime/base/thread_group.hpp"
 #include "runtime/cluster/hello.hpp"
+#include "runtime/cluster/link_register.hpp"
 #include "runtime/cluster/link_socket.hpp"
 #include "runtime/security/credentials.hpp"
 
@@ -32,6 +33,8 @@ struct link_self {
   /// Without: no TLS, and nobody is who he says he is.
   std::shared_ptr<security::credentials> credentials;
   std::string token;  // Without TLS: shown when dialling, asked for when accepting. Empty: none.
+  /// Where this node's links are to be found. Null: nowhere, and they may be silent for ever.
+  std::shared_ptr<link_register> links{};
 };
 
 /// What a listener lets in.
@@ -93,7 +96,8 @@ class link_listener {
 struct link_target {
   std::string host;
   std::uint16_t port = 0;
-  std::string node;  // Its id.
+  std::string node;     // Its id,
+  incarnation life{0};  // and its life, by which the link can be found; 0: not important.
 };
 
 /// From `host:port`, as addresses stand in the database.

@@ -118,6 +118,7 @@ void membership::look_at_peers(steady_time now) {
     if (p.up && now - p.heard > options_.silence_max) {
       p.up = false;
       p.heard = now - options_.link_within;
+      p.dial_at = now + redial_after;  // What is left of the link has to go first.
       world_.forget(n.life);
     }
     if (!p.up && !p.dialing && n.life < life_ && now >= p.dial_at) {
@@ -146,9 +147,13 @@ void membership::tell_all(const member_message& what) {
     if (p.up) world_.send(life, what);
 }
 
-void membership::on_message(incarnation from, const member_message& what, steady_time now) {
+void membership::on_heard(incarnation from, steady_time now) {
   if (const auto it = peers_.find(from); it != peers_.end() && it->second.up)
     it->second.heard = now;
+}
+
+void membership::on_message(incarnation from, const member_message& what, steady_time now) {
+  on_heard(from, now);
   switch (what.kind) {
     case member_message::what::probe:
       return;

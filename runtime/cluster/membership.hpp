@@ -50,7 +50,7 @@ class membership_world {
   virtual void lead(store::cluster_decision what) = 0;           // on_led
   virtual void dial(const store::cluster_view::node& peer) = 0;  // on_linked, on_dial_failed
   virtual void send(incarnation peer, const member_message& what) = 0;
-  /// The peer is dead for good: drop its link.
+  /// Break the link to this peer, if there is one: it has been silent for too long, or is dead.
   virtual void forget(incarnation peer) = 0;
 
   /// Host this shard now: nobody alive has it.
@@ -82,6 +82,8 @@ class membership {
   void on_link_lost(incarnation peer, steady_time now);
   void on_dial_failed(incarnation peer, steady_time now);
   void on_message(incarnation from, const member_message& what, steady_time now);
+  /// Something comes in from a peer, though not a message yet: it is not silent.
+  void on_heard(incarnation from, steady_time now);
   void on_released(shard_id shard, steady_time now);
   void on_lost(shard_id shard, steady_time now);
   /// The tables may have changed.
@@ -96,6 +98,8 @@ class membership {
   /// Whether another node could take shards.
   bool accompanied() const;
   bool linked(incarnation life) const;
+  /// By the tables, which call a silent one alive until its death is written.
+  bool alive(incarnation life) const;
 
  private:
   struct peer {
@@ -109,7 +113,6 @@ class membership {
 
   const store::cluster_view::node* find(incarnation life) const;
   const store::cluster_view::node* find(const std::string& id) const;
-  bool alive(incarnation life) const;
   peer& peer_of(incarnation life, steady_time now);
   bool suspected(incarnation life) const;
   void look_at_peers(steady_time now);

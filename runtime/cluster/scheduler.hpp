@@ -10,6 +10,7 @@
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace troupe::cluster {
 
@@ -66,15 +67,15 @@ struct stealing : caf::policy::unprofiled {
     }
   }
 
+  /// Only at the end, when no worker runs any more. A visit may bring further jobs, to any worker.
   template <class Worker, class Visit>
-  void foreach_resumable(Worker* self, Visit visit) {
-    auto& mine = d(self);
-    const std::lock_guard lock(mine.mutex);
-    for (auto* j : mine.queue) visit(j);
-    mine.queue.clear();
-  }
+  void foreach_resumable(Worker*, Visit) {}
   template <class Coordinator, class Visit>
-  void foreach_central_resumable(Coordinator*, Visit) {}
+  void foreach_central_resumable(Coordinator* all, Visit visit) {
+    for (bool any = true; std::exchange(any, false);)
+      for (std::size_t k = 0; k < all->num_workers(); ++k)
+        for (; job j = take_first(all->worker_by_id(k)); any = true) visit(j);
+  }
 
  private:
   template <class Coordinator>
@@ -92,16 +93,17 @@ struct stealing : caf::policy::unprofiled {
     return data.queue.size();
   }
   template <class Worker>
+  static job take_first(Worker* of) {
+    auto& data = d(of);
+    const std::lock_guard lock(data.mutex);
+    if (data.queue.empty()) return nullptr;
+    job j = data.queue.front();
+    data.queue.pop_front();
+    return j;
+  }
+  template <class Worker>
   static job find(Worker* self) {
-    auto& mine = d(self);
-    {
-      const std::lock_guard lock(mine.mutex);
-      if (!mine.queue.empty()) {
-        job j = mine.queue.front();
-        mine.queue.pop_front();
-        return j;
-      }
-    }
+    if (job j = take_first(self)) return j;
     auto* all = self->parent();
     for (std::size_t k = 1; k < all->num_workers(); ++k)
       if (job j = steal(self, all->worker_by_id((self->id() + k) % all->num_workers()))) return j;

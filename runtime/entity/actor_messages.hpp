@@ -113,11 +113,16 @@ struct lead_answered {
 };
 struct order_carried_out {
   std::shared_ptr<caf::response_promise> to;  // Null: nobody waits for it.
-  bool done;
+  std::string verb;
+  store::cluster_store::written what;
 };
 struct peer_dialed {
   incarnation life;
   caf::actor root;  // Null: it did not answer.
+};
+
+struct peer_heard {
+  incarnation life;
 };
 
 // To the supervisor.
@@ -137,7 +142,8 @@ struct shard_failed {
   X(records_arrived) X(shard_call) X(progress_due) X(wake_up) X(ask_entity)              \
   X(show_entity)                                                                          \
   X(channel_message) X(channel_acknowledged) X(shard_failed)               \
-  X(view_read) X(lead_answered) X(peer_dialed) X(order_carried_out)
+  X(view_read) X(lead_answered) X(peer_dialed) X(peer_heard)           \
+  X(order_carried_out)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
 #define TROUPE_ADD(name) CAF_ADD_TYPE_ID(troupe, (troupe::name))

@@ -1,5 +1,8 @@
 #include "runtime/entity/member_actor.hpp"
 
+#include <algorithm>
+#include <optional>
+
 #include "runtime/base/log.hpp"
 #include "runtime/entity/feed_wire.hpp"
 
@@ -40,6 +43,41 @@ cluster::member_message from_json(const json& from) {
   return m;
 }
 
+/// The incarnation that a hello names; 0: none.
+incarnation life_in(const std::string& hello) {
+  const auto it = json::parse(hello, nullptr, false);
+  const auto life = it.find("life");
+  return incarnation(life != it.end() && life->is_number_integer() ? life->get<std::int64_t>() : 0);
+}
+
+/// What one entity tells another, as it stands in the outbox; nothing if it is nothing of the kind.
+std::optional<message> message_in(const std::string& payload) {
+  auto it = json::parse(payload, nullptr, false);
+  const auto type = it.find("type"), body = it.find("body");
+  if (type == it.end() || !type->is_string() || body == it.end()) return std::nullopt;
+  return message{type->get<std::string>(), std::move(*body)};
+}
+
+/// What an operator is told of an order, by what the database said.
+json order_answer(const std::string& verb, store::cluster_store::written what) {
+  using enum store::cluster_store::written;
+  const auto refuse = [](const char* error, const char* detail) {
+    return json{{"error", error}, {"detail", detail}};
+  };
+  switch (what) {
+    case done:
+      return {{"done", true}};
+    case refused:
+      return refuse("node_is_live", "it is alive: stop it first");
+    case nothing_there:
+      return verb == "move" ? refuse("no_leader", "no node has led this cluster yet: repeat it")
+                            : refuse("unknown_node", "it is no longer listed: see `troupe status`");
+    case unavailable:
+      break;
+  }
+  return refuse("store_unavailable", "the database did not take it");
+}
+
 }  // namespace
 
 member_actor::member_actor(caf::actor_config& config, const member_environment* environment,
@@ -63,128 +101,182 @@ caf::behavior member_actor::make_behavior() {
     return caf::sec::unexpected_message;
   });
   set_error_handler([](caf::error&) {});
-  set_down_handler([this](const caf::down_msg& m) {
-    for (const auto& [life, member] : links_)
-      if (member.address() == m.source) {
-        log::info("cluster", "link_lost", {{"incarnation", life}});
-        const auto lost = life;
-        links_.erase(lost);
-        link_lost_ = now();
-        relocate();
-        return drive([&](auto& core, auto t) { core.on_link_lost(lost, t); });
-      }
+  set_down_handler([this](const caf::down_msg& m) { on_down(m); });
+  environment_.self.links->on_large_frame([self = caf::actor_cast<caf::actor>(this)](auto life) {
+    caf::anon_send(self, peer_heard{life});
   });
   delayed_send(this, tick_every, tick_atom_v);
   return {
-      [this](tick_atom) {
-        delayed_send(this, tick_every, tick_atom_v);
-        drive([](auto& core, auto t) { core.on_tick(t); });
-      },
-      [this](supervisor_atom, const caf::actor& supervisor) {
-        supervisor_ = supervisor;
-        drive([](auto& core, auto t) { core.on_tick(t); });
-      },
-      // From this node's supervisor.
+      // From this node.
+      [this](tick_atom) { on_tick(); },
+      [this](supervisor_atom, const caf::actor& supervisor) { on_supervisor(supervisor); },
       [this](live_atom, std::uint32_t shard) { on_live(shard_id(shard)); },
-      [this](released_atom, std::uint32_t shard) {
-        arriving_.erase(shard_id(shard));
-        drive([&](auto& core, auto t) { core.on_released(shard_id(shard), t); });
-      },
-      [this](lost_atom, std::uint32_t shard) {
-        arriving_.erase(shard_id(shard));
-        drive([&](auto& core, auto t) { core.on_lost(shard_id(shard), t); });
-      },
-      // From this node's threads.
-      [this](const view_read& m) {
-        drive([&](auto& core, auto t) {
-          if (*m.view)
-            core.on_view(std::move(**m.view), t);
-          else
-            core.on_read_failed();
-        });
-      },
-      [this](const lead_answered& m) {
-        if (m.led.what == store::cluster_store::led::outcome::done) tell_deaths(*m.what);
-        if (m.led.what == store::cluster_store::led::outcome::done && !m.what->empty())
-          log::info("cluster", "decided",
-                    {{"version", m.led.version},
-                     {"dead", m.what->dead.size()},
-                     {"moves", m.what->assign.size()}});
-        drive([&](auto& core, auto t) { core.on_led(m.led, *m.what, t); });
-      },
-      [this](const peer_dialed& m) {
-        const auto root = m.root;
-        const auto life = m.life;
-        if (!root) return drive([&](auto& core, auto t) { core.on_dial_failed(life, t); });
-        request(root, dial_within, member_atom_v)
-            .then([this, life](const caf::actor& member) { greet(life, member); },
-                  [this, life](caf::error&) {
-                    drive([&](auto& core, auto t) { core.on_dial_failed(life, t); });
-                  });
-      },
+      [this](released_atom, std::uint32_t shard) { on_released(shard_id(shard)); },
+      [this](lost_atom, std::uint32_t shard) { on_lost(shard_id(shard)); },
+      [this](drain_atom) { return on_drain(); },
+      [this](order_atom, const std::string& text) { return on_order(text); },
+      // From its threads.
+      [this](const view_read& m) { on_view_read(m); },
+      [this](const lead_answered& m) { on_lead_answered(m); },
+      [this](const peer_dialed& m) { on_dialed(m); },
+      [this](const peer_heard& m) { on_heard(m); },
+      [this](const order_carried_out& m) { on_order_carried_out(m); },
       // From other nodes' members.
-      [this](hello_atom, const std::string& text) -> std::string {
-        const auto it = json::parse(text, nullptr, false);
-        const auto life = it.is_object() ? it.value("life", std::int64_t{0}) : 0;
-        const auto member = caf::actor_cast<caf::actor>(current_sender());
-        if (life > 0 && member) link(incarnation(life), member);
-        return hello();
-      },
+      [this](hello_atom, const std::string& text) { return on_hello(text); },
       [this](member_atom, const std::string& text) { on_member(text); },
+      [this](look_atom) { on_look(); },
       [this](channel_atom, std::uint32_t target, std::uint32_t source, std::int64_t seq,
              const std::string& to, const std::string& payload) {
-        const auto shard = environment_.router->find(shard_id(target));
-        const auto it = json::parse(payload, nullptr, false);
-        if (!shard || !it.is_object()) return;
-        auto what = std::make_shared<message>(message{it.at("type"), it.at("body")});
-        caf::event_based_actor::send(shard, channel_message{shard_id(source), sequence(seq),
-                                                            parse_entity_id(to), std::move(what)});
+        on_channel(shard_id(target), {shard_id(source), sequence(seq), to, payload});
       },
       [this](received_atom, std::uint32_t source, const std::string& target, std::int64_t up_to) {
-        if (const auto shard = environment_.router->find(shard_id(source)))
-          caf::event_based_actor::send(shard, channel_acknowledged{target, sequence(up_to)});
+        pass_to(shard_id(source), channel_acknowledged{target, sequence(up_to)});
       },
       [this](feed_atom, std::uint32_t target, std::string& bytes) {
-        if (const auto shard = environment_.router->find(shard_id(target)))
-          caf::event_based_actor::send(shard, feed_bytes{std::move(bytes)});
+        pass_to(shard_id(target), feed_bytes{std::move(bytes)});
       },
       [this](follow_atom, std::uint32_t source, const std::string& bytes) {
-        const auto shard = environment_.router->find(shard_id(source));
-        const auto what = decode_request(bytes);
-        if (shard && what) caf::event_based_actor::send(shard, feed_asked{*what});
+        on_follow(shard_id(source), bytes);
       },
       [this](source_atom, std::uint32_t shard) { tell_source_live(shard_id(shard)); },
       [this](admin_atom, const std::string& text) {
         return delegate(environment_.admin, admin_atom_v, text);
       },
-      // From this node, before it stops: answered when all shards are gone, or nobody takes them.
-      [this](drain_atom) -> caf::result<caf::unit_t> {
-        drained_ = make_response_promise();
-        drain_until_ = now() + 10s;
-        auto promise = drained_;
-        drive([](auto& core, auto t) { core.drain(t); });
-        asker_->post(
-            [self = caf::actor_cast<caf::actor>(this), store = environment_.store, id = id()] {
-              caf::anon_send(self, order_carried_out{nullptr, store->set_draining(id, true)});
-            });
-        return promise;
-      },
-      // From the admin actor, for operators.
-      [this](order_atom, const std::string& text) { return on_order(json::parse(text)); },
-      [this](const order_carried_out& m) {
-        if (m.to)
-          m.to->deliver(m.done ? json{{"done", true}}.dump()
-                               : json{{"error", "store_unavailable"},
-                                      {"detail", "the database did not take it"}}
-                                     .dump());
-        for (const auto& [life, member] : links_) caf::event_based_actor::send(member, look_atom_v);
-        drive([](auto& core, auto t) { core.on_look(t); });
-      },
-      [this](look_atom) { drive([](auto& core, auto t) { core.on_look(t); }); },
   };
 }
 
+// ---- from this node ----------------------------------------------------------------------------
+
+void member_actor::on_tick() {
+  delayed_send(this, tick_every, tick_atom_v);
+  drive([](auto& core, auto t) { core.on_tick(t); });
+}
+
+void member_actor::on_supervisor(const caf::actor& supervisor) {
+  supervisor_ = supervisor;
+  drive([](auto& core, auto t) { core.on_tick(t); });
+}
+
+void member_actor::on_released(shard_id shard) {
+  arriving_.erase(shard);
+  drive([&](auto& core, auto t) { core.on_released(shard, t); });
+}
+
+void member_actor::on_lost(shard_id shard) {
+  arriving_.erase(shard);
+  drive([&](auto& core, auto t) { core.on_lost(shard, t); });
+}
+
+/// Before the node stops. Answered when all shards are gone, or nobody takes them.
+caf::result<caf::unit_t> member_actor::on_drain() {
+  drained_ = make_response_promise();
+  drain_until_ = now() + 10s;
+  auto promise = drained_;
+  drive([](auto& core, auto t) { core.drain(t); });
+  asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store, id = id()] {
+    caf::anon_send(self, order_carried_out{nullptr, {}, store->set_draining(id, true)});
+  });
+  return promise;
+}
+
+// ---- from its threads --------------------------------------------------------------------------
+
+void member_actor::on_view_read(const view_read& m) {
+  drive([&](auto& core, auto t) {
+    if (*m.view)
+      core.on_view(std::move(**m.view), t);
+    else
+      core.on_read_failed();
+  });
+}
+
+void member_actor::on_lead_answered(const lead_answered& m) {
+  const bool led = m.led.what == store::cluster_store::led::outcome::done;
+  if (led) tell_deaths(*m.what);
+  if (led && !m.what->empty())
+    log::info("cluster", "decided",
+              {{"version", m.led.version},
+               {"dead", m.what->dead.size()},
+               {"moves", m.what->assign.size()}});
+  drive([&](auto& core, auto t) { core.on_led(m.led, *m.what, t); });
+}
+
+void member_actor::on_dialed(const peer_dialed& m) {
+  const auto failed = [this, life = m.life] {
+    drive([&](auto& core, auto t) { core.on_dial_failed(life, t); });
+  };
+  if (!m.root) return failed();
+  request(m.root, dial_within, member_atom_v)
+      .then([this, life = m.life](const caf::actor& member) { greet(life, member); },
+            [failed](caf::error&) { failed(); });
+}
+
+void member_actor::on_heard(const peer_heard& m) {
+  drive([&](auto& core, auto t) { core.on_heard(m.life, t); });
+}
+
+void member_actor::on_order_carried_out(const order_carried_out& m) {
+  if (m.to) m.to->deliver(order_answer(m.verb, m.what).dump());
+  for (const auto& [life, member] : links_) caf::event_based_actor::send(member, look_atom_v);
+  on_look();
+}
+
+// ---- from other nodes --------------------------------------------------------------------------
+
+void member_actor::on_down(const caf::down_msg& m) {
+  const auto it = std::ranges::find_if(
+      links_, [&](const auto& link) { return link.second.address() == m.source; });
+  if (it == links_.end()) return;
+  const auto lost = it->first;
+  log::info("cluster", "link_lost", {{"incarnation", lost}});
+  links_.erase(it);
+  link_lost_ = now();
+  relocate();
+  drive([&](auto& core, auto t) { core.on_link_lost(lost, t); });
+}
+
+std::string member_actor::on_hello(const std::string& text) {
+  const auto life = life_in(text);
+  const auto member = caf::actor_cast<caf::actor>(current_sender());
+  if (life.value() > 0 && member)
+    link(life, member);
+  else
+    log::warn("cluster", "hello_refused", {{"said", text.substr(0, 80)}});
+  return hello();
+}
+
+void member_actor::on_look() {
+  drive([](auto& core, auto t) { core.on_look(t); });
+}
+
+template <class Message>
+void member_actor::pass_to(shard_id shard, Message what) {
+  if (const auto host = environment_.router->find(shard))
+    caf::event_based_actor::send(host, std::move(what));
+}
+
+void member_actor::on_channel(shard_id target, const channel_text& m) {
+  auto what = message_in(m.payload);
+  if (!what)
+    return log::warn("cluster", "channel_message_refused",
+                     {{"from", m.source},
+                      {"shard", target},
+                      {"seq", m.seq},
+                      {"to", m.to},
+                      {"said", m.payload.substr(0, 80)}});
+  pass_to(target, channel_message{m.source, m.seq, parse_entity_id(m.to),
+                                  std::make_shared<message>(std::move(*what))});
+}
+
+void member_actor::on_follow(shard_id source, const std::string& bytes) {
+  if (const auto what = decode_request(bytes))
+    pass_to(source, feed_asked{*what});
+  else
+    log::warn("cluster", "follow_refused", {{"shard", source}, {"bytes", bytes.size()}});
+}
+
 void member_actor::on_exit() {
+  environment_.self.links->on_large_frame({});
   links_.clear();
   supervisor_ = nullptr;
   asker_.reset();
@@ -207,9 +299,7 @@ void member_actor::greet(incarnation peer, const caf::actor& member) {
   request(member, dial_within, hello_atom_v, hello())
       .then(
           [this, peer, member](const std::string& text) {
-            const auto it = json::parse(text, nullptr, false);
-            if (it.is_object() && it.value("life", std::int64_t{0}) == peer.value())
-              return link(peer, member);
+            if (life_in(text) == peer) return link(peer, member);
             log::warn("cluster", "another_incarnation",
                       {{"expected", peer}, {"said", text.substr(0, 80)}});
             drive([&](auto& core, auto t) { core.on_dial_failed(peer, t); });
@@ -220,7 +310,7 @@ void member_actor::greet(incarnation peer, const caf::actor& member) {
 }
 
 void member_actor::link(incarnation peer, const caf::actor& member) {
-  if (links_.contains(peer)) forget(peer);
+  drop(peer);
   links_[peer] = member;
   monitor(member);
   log::info("cluster", "linked", {{"incarnation", peer}});
@@ -242,17 +332,25 @@ void member_actor::on_member(const std::string& text) {
   }
 }
 
-caf::result<std::string> member_actor::on_order(const json& what) {
+/// Of operators, by way of the admin actor.
+caf::result<std::string> member_actor::on_order(const std::string& text) {
   auto promise = std::make_shared<caf::response_promise>(make_response_promise());
-  asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store, what,
-                promise] {
-    const auto node = what.at("node").get<std::string>();
-    const auto verb = what.at("verb").get<std::string>();
-    const bool written = verb == "move"
-                             ? store->assign(shard_id(what.at("shard").get<std::uint32_t>()), node)
+  std::string verb, node;
+  std::uint32_t shard = 0;
+  try {
+    const auto what = json::parse(text);
+    verb = what.at("verb").get<std::string>();
+    node = what.at("node").get<std::string>();
+    if (verb == "move") shard = what.at("shard").get<std::uint32_t>();
+  } catch (const json::exception& e) {
+    return json{{"error", "malformed_request"}, {"detail", e.what()}}.dump();
+  }
+  asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store, verb, node,
+                shard, promise] {
+    const auto written = verb == "move"     ? store->assign(shard_id(shard), node)
                          : verb == "forget" ? store->forget(node)
                                             : store->set_draining(node, verb == "drain");
-    caf::anon_send(self, order_carried_out{promise, written});
+    caf::anon_send(self, order_carried_out{promise, verb, written});
   });
   return *promise;
 }
@@ -285,9 +383,10 @@ void member_actor::tell_deaths(const store::cluster_decision& decided) const {
 }
 
 void member_actor::dial(const store::cluster_view::node& peer) {
-  dialer_->post([self = caf::actor_cast<caf::actor>(this), &system = home_system(),
-                 target = cluster::link_target_of(peer.address, peer.id), own = environment_.self,
-                 life = peer.life] {
+  auto target = cluster::link_target_of(peer.address, peer.id);
+  target.life = peer.life;
+  dialer_->post([self = caf::actor_cast<caf::actor>(this), &system = home_system(), target,
+                 own = environment_.self, life = peer.life] {
     caf::actor root;
     try {
       root = cluster::dial(system, target, own, dial_within);
@@ -304,7 +403,17 @@ void member_actor::send(incarnation peer, const cluster::member_message& what) {
     caf::event_based_actor::send(it->second, member_atom_v, to_json(what).dump());
 }
 
+/// The other end must hear of it, or it would believe in the link and never dial.
 void member_actor::forget(incarnation peer) {
+  if (links_.contains(peer) && core_.alive(peer)) {
+    log::info("cluster", "link_lost", {{"incarnation", peer}, {"reason", "silent"}});
+    link_lost_ = now();
+  }
+  environment_.self.links->cut(peer);
+  drop(peer);
+}
+
+void member_actor::drop(incarnation peer) {
   const auto it = links_.find(peer);
   if (it == links_.end()) return;
   demonitor(it->second);

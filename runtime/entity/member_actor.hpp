@@ -18,7 +18,7 @@ namespace troupe {
 
 /// What a member actor needs of its node. Outlives it.
 struct member_environment {
-  cluster::link_self self;  // With its incarnation.
+  cluster::link_self self;  // With its incarnation and its links.
   cluster::membership_options options;
   store::cluster_store* store = nullptr;
   shard_router* router = nullptr;
@@ -77,9 +77,37 @@ class member_actor final : public caf::event_based_actor, private cluster::membe
   void drive(Step step);
   void greet(incarnation peer, const caf::actor& member);
   void link(incarnation peer, const caf::actor& member);
+  void drop(incarnation peer);
   std::string hello() const;
+  void on_tick();
+  void on_supervisor(const caf::actor& supervisor);
+  void on_released(shard_id shard);
+  void on_lost(shard_id shard);
+  caf::result<caf::unit_t> on_drain();
+  caf::result<std::string> on_order(const std::string& text);
+  void on_view_read(const view_read& m);
+  void on_lead_answered(const lead_answered& m);
+  void on_dialed(const peer_dialed& m);
+  void on_heard(const peer_heard& m);
+  void on_order_carried_out(const order_carried_out& m);
+
+  // What other nodes send is refused by name when it makes no sense; it never throws.
+  void on_down(const caf::down_msg& m);
+  std::string on_hello(const std::string& text);
   void on_member(const std::string& text);
-  caf::result<std::string> on_order(const nlohmann::json& what);
+  void on_look();
+  /// A row of another shard's outbox as it comes.
+  struct channel_text {
+    shard_id source;
+    sequence seq;
+    const std::string& to;
+    const std::string& payload;
+  };
+  void on_channel(shard_id target, const channel_text& m);
+  void on_follow(shard_id source, const std::string& bytes);
+  template <class Message>
+  void pass_to(shard_id shard, Message what);
+
   void tell_deaths(const store::cluster_decision& decided) const;
   void on_live(shard_id shard);
   void tell_source_live(shard_id shard);

@@ -278,12 +278,22 @@ void shard_host::drained(epoch era) {
   });
 }
 
+namespace {
+
+/// What clients are told whose requests were under way; nobody knows how far they got.
+const char* error_of(shard_failure::kind why) {
+  using enum shard_failure::kind;
+  return why == store ? "store_unavailable" : why == lease ? "lease_lost" : "shard_failed";
+}
+
+}  // namespace
+
 void shard_host::fail(shard_failure why) {
   done_ = true;
   environment_.ingress->unassign(shard_);
   environment_.egress->close(shard_);
-  const auto* const error =
-      why.what == shard_failure::kind::store ? "store_unavailable" : "shard_failed";
+  if (why.what == shard_failure::kind::store) environment_.board->store_is_lost(shard_);
+  const auto* const error = error_of(why.what);
   for (auto& [ref, promise] : clients_)
     promise.deliver(nlohmann::json{{"error", error}, {"detail", why.reason}}.dump());
   clients_.clear();

@@ -38,6 +38,7 @@ class shard_host final : public caf::event_based_actor, private shard_world {
  private:
   time_point now() const override { return environment_.clock->now(); }
   bool lease_valid() const override { return environment_.lease_valid(); }
+  bool store_lost() const override { return environment_.board->store_lost(shard_); }
   void take() override;
   void commit(store::commit_batch batch) override;
   void load(std::vector<entity_id> ids) override;

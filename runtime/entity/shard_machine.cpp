@@ -26,6 +26,7 @@ shard_machine::shard_machine(shard_id id, const shard_setup& setup, shard_world&
 
 void shard_machine::start() {
   phase_ = phase::taking;
+  phase_since_ = world_.now();
   world_.take();
 }
 
@@ -52,7 +53,7 @@ void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::com
   follower_.begin(era_);
   log::debug("entity", "shard_taken", {{"shard", id_}, {"epoch", era_}});
   phase_ = phase::opening;
-  opening_since_ = world_.now();
+  phase_since_ = world_.now();
   world_.open_egress(era_);
 }
 
@@ -181,6 +182,12 @@ void shard_machine::on_drain() {
   checkpoint_now_ = true;
   maybe_commit();
   drain_further();
+}
+
+void shard_machine::on_lease_lost(bool for_ever) {
+  using enum shard_failure::kind;
+  if (for_ever) return fail({lease, "the node was declared dead", {}, {}});
+  fail({store, "the node could not renew its lease: the store is out of reach", {}, {}});
 }
 
 void shard_machine::drain_further() {

@@ -127,7 +127,8 @@ class shard_machine {
   void on_wake();
   /// Takes nothing in any more; commits and delivers what there is, then `drained`.
   void on_drain();
-  void on_lease_lost() { fail({shard_failure::kind::lease, "the node's lease is lost", {}, {}}); }
+  /// `for_ever`: the node was declared dead. Else it could not renew, and may yet.
+  void on_lease_lost(bool for_ever);
   /// The host itself broke an invariant.
   void on_defect(std::string reason) {
     fail({shard_failure::kind::defect, std::move(reason), {}, {}});
@@ -179,6 +180,7 @@ class shard_machine {
   bool bridge_full() const;
   /// Why no request is taken at this moment; null if it is.
   nlohmann::json refusal() const;
+  nlohmann::json not_live_refusal() const;
   void refuse_waiting_clients();
   nlohmann::json unknown_kind(std::string_view name) const;
   void enqueue(unit u);
@@ -262,7 +264,7 @@ class shard_machine {
   std::vector<entity_id> following_;  // Until the shard is live.
   bool feeds_turn_ = false;
   time_point beat_at_{};
-  time_point opening_since_{};
+  time_point phase_since_{};  // Of taking and opening.
   time_point last_checkpoint_{};
   time_point resend_at_{};
   shard_progress progress_;

@@ -23,12 +23,25 @@ bool shard_machine::bridge_full() const {
   return outbox_.undelivered_to_topics() >= setup_.limits.outbox_max;
 }
 
-nlohmann::json shard_machine::refusal() const {
-  constexpr std::chrono::milliseconds opening_max{1000};  // A few are usual; then Kafka is away.
-  if (phase_ == phase::opening && world_.now() - opening_since_ > opening_max)
+/// Who waits is told for whom, once it takes longer than usual.
+nlohmann::json shard_machine::not_live_refusal() const {
+  constexpr std::chrono::milliseconds usual_max{1000};
+  const auto late_since = [&](time_point since) { return world_.now() - since > usual_max; };
+  const bool late = late_since(phase_since_);
+  if (phase_ == phase::taking && (late || world_.store_lost()))
+    return error_answer("store_unavailable", "the shard waits for the database to be recovered");
+  if (phase_ == phase::opening && late)
     return error_answer("bridge_unavailable", "the shard waits for Kafka to learn what is out");
-  if (phase_ != phase::live || draining_)
+  if (phase_ != phase::live)
     return error_answer("shard_unavailable", "the shard is being recovered");
+  if (outbox_.undelivered_to_topics() > 0 && late_since(undelivered_since_))
+    return error_answer("bridge_unavailable",
+                        "the shard waits for Kafka to take what it has to say, then moves");
+  return error_answer("shard_unavailable", "the shard is being handed over");
+}
+
+nlohmann::json shard_machine::refusal() const {
+  if (phase_ != phase::live || draining_) return not_live_refusal();
   if (bridge_full())
     return error_answer("bridge_unavailable", "the shard's outbox is full and waits for Kafka");
   if (outbox_.undelivered() >= setup_.limits.outbox_max)

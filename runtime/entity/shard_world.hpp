@@ -35,12 +35,13 @@ struct poison {
 struct shard_failure {
   enum class kind : std::uint8_t {
     entity,  // An entity threw: `input` tells on what.
-    store,   // A commit failed or its outcome is unknown; the store is out of reach.
+    store,   // A commit failed or its outcome is unknown; the store is out of reach, or has been
+             // for so long that the node's lease is lost.
     fenced,  // Another incarnation owns the shard.
     state,   // Stored state cannot be used, or log and store do not belong together: an operator
              // must look.
     log,     // The log was truncated and the operator's option says stop.
-    lease,   // The node's lease is lost.
+    lease,   // The node may have no shards any more: it stops, or was declared dead.
     defect,  // A broken invariant of the host itself.
   };
   kind what = kind::defect;
@@ -56,6 +57,8 @@ class shard_world : public feed_port {
   virtual time_point now() const = 0;
   /// Whether this node may still speak for its shards.
   virtual bool lease_valid() const = 0;
+  /// Whether an earlier life of the shard ended for want of the store, and none has lived since.
+  virtual bool store_lost() const = 0;
 
   virtual void take() = 0;                             // on_taken
   virtual void commit(store::commit_batch batch) = 0;  // on_committed

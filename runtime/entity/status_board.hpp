@@ -34,6 +34,7 @@ class status_board {
       e.now = {};
     }
     e.owned = owned;
+    e.store_lost = false;
     e.stopped.clear();
     e.advanced = std::chrono::steady_clock::now();
   }
@@ -50,16 +51,25 @@ class status_board {
     e.now = std::move(progress);
   }
 
-  void failed(shard_id shard, std::string reason, bool given_up, bool store_lost) {
+  void failed(shard_id shard, std::string reason, bool given_up) {
     const std::lock_guard lock(mutex_);
     auto& e = entries_[shard.value()];
     add_totals(e.before, e.now);
     e.now = {};
     e.now.positions = e.before.positions;
     ++e.restarts;
-    e.store_lost = store_lost;
-    if (given_up) e.stopped = reason;
+    if (given_up) {
+      e.stopped = reason;
+      e.store_lost = false;  // That is not what it waits for.
+    }
     e.last_failure = std::move(reason);
+  }
+
+  /// Until the shard is live again.
+  void store_is_lost(shard_id shard) {
+    const std::lock_guard lock(mutex_);
+    auto& e = entries_[shard.value()];
+    e.store_lost = e.owned && e.stopped.empty();
   }
 
   bool store_lost(shard_id shard) const {

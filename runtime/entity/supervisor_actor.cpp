@@ -21,7 +21,7 @@ caf::behavior supervisor_actor::make_behavior() {
       [this](live_atom, std::uint32_t shard) { on_live(shard_id(shard)); },
       [this](const shard_failed& m) { on_failed(m); },
       [this](restart_atom, std::uint32_t shard) { on_restart(shard_id(shard)); },
-      [this](lease_atom, bool valid) { on_lease(valid); },
+      [this](lease_atom, bool valid, bool for_ever) { on_lease(valid, for_ever); },
       [this](stop_atom) { on_stop(); },
   };
 }
@@ -88,8 +88,7 @@ void supervisor_actor::on_failed(const shard_failed& m) {
   }
   const auto verdict = c->rules.on_failure(m.why, environment_.clock->steady());
   c->given_up = !verdict.restart;
-  environment_.board->failed(m.shard, m.why.reason, c->given_up,
-                             m.why.what == shard_failure::kind::store);
+  environment_.board->failed(m.shard, c->given_up ? verdict.alert : m.why.reason, c->given_up);
   log::write(verdict.restart ? log::level::warn : log::level::error, "entity",
              verdict.restart ? "shard_restarts" : "shard_given_up",
              {{"shard", m.shard},
@@ -102,6 +101,7 @@ void supervisor_actor::on_failed(const shard_failed& m) {
               {"alert", verdict.alert}});
   if (verdict.restart && lease_ && !stopping_)
     delayed_send(this, verdict.after, restart_atom_v, m.shard.value());
+  if (stopping_) std::erase_if(children_, [](const child& x) { return !x.host; });
   stop_when_empty();
 }
 
@@ -110,14 +110,16 @@ void supervisor_actor::on_restart(shard_id shard) {
   if (c != nullptr && !c->host && !c->given_up && lease_ && !stopping_) start(*c);
 }
 
-void supervisor_actor::on_lease(bool valid) {
+void supervisor_actor::on_lease(bool valid, bool for_ever) {
   lease_ = valid;
   for (auto& c : children_) {
     if (valid)
       on_restart(c.shard);
+    else if (!c.host && !for_ever)
+      environment_.board->store_is_lost(c.shard);
     else if (c.host)
       send(c.host, shard_call{std::make_shared<std::function<void(shard_machine&)>>(
-                       [](shard_machine& s) { s.on_lease_lost(); })});
+                       [for_ever](shard_machine& s) { s.on_lease_lost(for_ever); })});
   }
 }
 
@@ -129,10 +131,19 @@ void supervisor_actor::on_stop() {
   stop_when_empty();
 }
 
+/// A host that fails has said so before, and one that has drained ends in order.
 void supervisor_actor::on_down(const caf::down_msg& m) {
   const auto c = std::ranges::find_if(
       children_, [&](const child& x) { return x.host && x.host.address() == m.source; });
-  if (c != children_.end()) gone(c->shard, caf::make_message(released_atom_v, c->shard.value()));
+  if (c == children_.end()) return;
+  if ((c->leaving || stopping_) && m.reason == caf::exit_reason::user_shutdown)
+    return gone(c->shard, caf::make_message(released_atom_v, c->shard.value()));
+  environment_.ingress->unassign(c->shard);
+  environment_.egress->close(c->shard);
+  shard_failed failed;
+  failed.shard = c->shard;
+  failed.why.reason = "its actor ended without a word: " + home_system().render(m.reason);
+  on_failed(failed);
 }
 
 void supervisor_actor::stop_when_empty() {

@@ -38,7 +38,7 @@ class supervisor_actor final : public caf::event_based_actor {
   void gone(shard_id shard, caf::message news);
   void on_failed(const shard_failed& m);
   void on_restart(shard_id shard);
-  void on_lease(bool valid);
+  void on_lease(bool valid, bool for_ever);
   void on_stop();
   void on_down(const caf::down_msg& m);
   void stop_when_empty();

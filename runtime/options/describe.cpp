@@ -167,10 +167,12 @@ void describe(section& s, postgres_options& o) {
   s.duration("statement_timeout_ms", statement_timeout, {100, hour_ms},
              "The server ends a statement that takes longer, and the shard is recovered. Shorter "
              "frees the locks of a stuck owner earlier; too short fails big commits on a slow "
-             "disk.");
+             "disk. Renewals of leases and what else concerns the cluster's tables have at most "
+             "lease.renewal_ms, so that one that hangs leaves time for another.");
   s.duration("connect_timeout_s", connect_timeout, {1, 300},
              "How long to wait for a connection before trying again. Too short fails on a busy "
-             "server; longer notices a dead one later.");
+             "server; longer notices a dead one later. Connections for leases are given up earlier "
+             "where the lease demands it, but not before 3 s.");
 }
 
 void describe(section& s, lease_options& o) {
@@ -280,17 +282,20 @@ void describe(section& s, entity_options& o) {
              "An entity without work for this long leaves memory and comes back from PostgreSQL "
              "with its next message. Longer saves reloading, shorter saves memory.");
   s.number("inbox_max", inbox_max, {1, 10'000'000, "messages"},
-           "Messages that may wait for one entity; beyond it requests are refused as busy and "
-           "ingress pauses. More rides out bursts and costs memory and waiting time.");
+           "Messages that may wait for their turn in a shard, for all of its entities together; "
+           "beyond it requests are refused as busy and the shard's ingress pauses. More rides out "
+           "bursts and costs memory and waiting time.");
   s.duration("request_timeout_ms", request_timeout, {10, hour_ms},
              "A request without an answer for this long fails; repeating it with the same id is "
-             "safe. Longer waits out a fail-over, shorter tells clients earlier.");
+             "safe. Longer waits out a fail-over, shorter tells clients earlier. The command line "
+             "waits for twice as long and 5 s more.");
   s.duration("requests_remembered_s", requests_remembered, {60, year_s},
              "How long a request id and its answer are kept, so that a repeated request has no "
              "second effect. Longer protects later repetitions and costs a row for each request.");
   s.number("restarts_per_minute_max", restarts_per_minute_max, {1, 1000, "restarts"},
-           "A shard that fails more often than this stops and raises an alert. More is patient "
-           "with a flaky database; fewer stop a crash loop earlier.");
+           "A shard that fails more often than this by a defect, of an entity or of its own, stops "
+           "and raises an alert; failures of the database are not counted. More is patient with a "
+           "defect that shows now and then; fewer stop a crash loop earlier.");
   s.number("quarantine_after_restarts", quarantine_after_restarts, {1, 100, "restarts"},
            "An input on which its entity failed again after this many restarts is put aside, with "
            "the reason, and the entity goes on. More gives passing causes a chance; each costs a "

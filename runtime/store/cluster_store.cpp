@@ -51,9 +51,10 @@ returning 1)sql";
 constexpr auto drain_sql =
     "update node set draining = $2::text = 'true' where id = $1::text returning 1";
 
-constexpr auto forget_sql =
-    "delete from node where id = $1::text and not (state = 'live' and alive_until > now()) "
-    "returning 1";
+constexpr auto forget_sql = R"sql(
+with gone as (
+  delete from node where id = $1::text and not (state = 'live' and alive_until > now()) returning 1)
+select exists (select 1 from gone) from node where id = $1::text)sql";
 
 connection_options connection_of(const cluster_store::options& o) {
   connection_options c;
@@ -61,6 +62,7 @@ connection_options connection_of(const cluster_store::options& o) {
   c.application_name = "troupe:cluster";
   c.statement_timeout = o.statement_timeout;
   c.tcp_user_timeout = o.statement_timeout;
+  c.connect_timeout = o.connect_timeout;
   return c;
 }
 
@@ -73,6 +75,13 @@ pqxx::binarystring array(pg_type type, const Items& items, Value value) {
   array_encoder out(type, items.size());
   for (const auto& item : items) out.put(value(item));
   return pqxx::binarystring(std::move(out).take());
+}
+
+/// A statement that returns the rows that it was about.
+cluster_store::written outcome_of(statement_result result, const pqxx::result& rows) {
+  using enum cluster_store::written;
+  if (result != statement_result::done) return unavailable;
+  return rows.empty() ? nothing_there : done;
 }
 
 }  // namespace
@@ -123,29 +132,26 @@ cluster_store::led cluster_store::lead(incarnation self, std::chrono::millisecon
   return {led::outcome::done, row[0][0].as<std::int64_t>()};
 }
 
-bool cluster_store::set_draining(const std::string& node, bool draining) {
+cluster_store::written cluster_store::set_draining(const std::string& node, bool draining) {
   pqxx::result rows;
-  return connection_->execute("drain", drain_sql,
-                              {binary(node), binary(draining ? "true" : "false")},
-                              rows) == statement_result::done &&
-         !rows.empty();
+  const auto result = connection_->execute(
+      "drain", drain_sql, {binary(node), binary(draining ? "true" : "false")}, rows);
+  return outcome_of(result, rows);
 }
 
-bool cluster_store::forget(const std::string& node) {
+cluster_store::written cluster_store::forget(const std::string& node) {
   pqxx::result rows;
-  return connection_->execute("forget", forget_sql, {binary(node)}, rows) ==
-             statement_result::done &&
-         !rows.empty();
+  const auto result = connection_->execute("forget", forget_sql, {binary(node)}, rows);
+  const auto what = outcome_of(result, rows);
+  return what == written::done && !rows[0][0].as<bool>() ? written::refused : what;
 }
 
-bool cluster_store::assign(shard_id shard, const std::string& node) {
+cluster_store::written cluster_store::assign(shard_id shard, const std::string& node) {
   pqxx::result rows;
-  return connection_->execute(
-             "assign", assign_sql,
-             {pqxx::binarystring(encode_int4(static_cast<std::int32_t>(shard.value()))),
-              binary(node)},
-             rows) == statement_result::done &&
-         !rows.empty();
+  const auto id = encode_int4(static_cast<std::int32_t>(shard.value()));
+  const auto result =
+      connection_->execute("assign", assign_sql, {pqxx::binarystring(id), binary(node)}, rows);
+  return outcome_of(result, rows);
 }
 
 void cluster_store::interrupt() {

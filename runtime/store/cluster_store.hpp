@@ -52,6 +52,7 @@ class cluster_store {
   struct options {
     std::string dsn;
     std::chrono::milliseconds statement_timeout{1'000};
+    std::chrono::seconds connect_timeout{3};
   };
   explicit cluster_store(const options& o);
   ~cluster_store();
@@ -69,15 +70,24 @@ class cluster_store {
   /// leads, whose lease runs and who is not among the dead; or `self` is dead itself.
   led lead(incarnation self, std::chrono::milliseconds ttl, const cluster_decision& what);
 
-  /// Says which node is to have a shard; counts as a decision. Returns false if there is no answer.
-  bool assign(shard_id shard, const std::string& node);
+  /// What has become of an operator's order.
+  enum class written : std::uint8_t {
+    done,
+    nothing_there,  // No row that it could be about.
+    refused,        // The row does not allow it.
+    unavailable,    // No answer: nobody knows.
+  };
 
-  /// Marks a node as one that is to give its shards away, or takes the mark off. Returns false if
-  /// there is no such node or no answer.
-  bool set_draining(const std::string& node, bool draining);
+  /// Says which node is to have a shard; counts as a decision. `nothing_there`: no such shard, or
+  /// nobody has ever led, who could follow it.
+  written assign(shard_id shard, const std::string& node);
 
-  /// Deletes the row of a node that is not alive. Returns false if there is none or no answer.
-  bool forget(const std::string& node);
+  /// Marks a node as one that is to give its shards away, or takes the mark off. `nothing_there`:
+  /// no such node.
+  written set_draining(const std::string& node, bool draining);
+
+  /// Deletes the row of a node. `refused`: it is alive. `nothing_there`: no such node.
+  written forget(const std::string& node);
 
   /// Breaks off the call under way. Any thread.
   void interrupt();

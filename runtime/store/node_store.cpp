@@ -53,6 +53,7 @@ connection_options connection_of(const node_store::options& o) {
   c.application_name = "troupe:membership";
   c.statement_timeout = o.statement_timeout;
   c.tcp_user_timeout = o.statement_timeout;
+  c.connect_timeout = o.connect_timeout;
   return c;
 }
 

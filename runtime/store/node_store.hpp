@@ -23,6 +23,7 @@ class node_store {
     std::string dsn;
     /// A renewal that takes longer is given up by the server.
     std::chrono::milliseconds statement_timeout{1'000};
+    std::chrono::seconds connect_timeout{3};
   };
   explicit node_store(const options& o);
   ~node_store();

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <future>
 
 #include "runtime/entity/engine.hpp"
@@ -29,14 +30,28 @@ struct admin_fixture {
   shard_router router{1};
   cluster_board cluster;
   admin_environment environment;
+  std::atomic<bool> store_lost{false}, stale{false};
 
   admin_fixture() {
     environment.router = &router;
     environment.cluster = &cluster;
     environment.shard_of = [](const entity_id&) { return shard_id(0); };
+    environment.status = [] { return json{{"node", "a"}}; };
+    environment.shards = [] { return json::array(); };
+    environment.store_lost = [this](shard_id) { return store_lost; };
+    environment.stale = [this] { return stale; };
     environment.request_timeout = std::chrono::hours(1);
   }
   ~admin_fixture() { router.set_remote(shard_id(0), nullptr); }
+
+  json ask(const caf::actor& admin, const std::string& request) {
+    caf::scoped_actor asking{system};
+    json answer;
+    asking->request(admin, std::chrono::seconds(60), admin_atom_v, request)
+        .receive([&](const std::string& text) { answer = json::parse(text); },
+                 [](caf::error& e) { FAIL(to_string(e)); });
+    return answer;
+  }
 
   static std::string show(const std::string& key) {
     return json{{"verb", "show"}, {"entity", "symbol/" + key}}.dump();
@@ -62,6 +77,60 @@ TEST_CASE("what a node was asked before it died is answered at once, whatever it
   slow.receive(
       [](const std::string& text) { CHECK(json::parse(text)["error"] == "node_unavailable"); },
       [](caf::error& e) { FAIL(to_string(e)); });
+  caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE("without a valid lease what a node tells of the cluster is marked as stale") {
+  admin_fixture f;
+  cluster_board::contents known;
+  known.view.nodes = {{"a", incarnation(1), "h:1", true, false}};
+  known.view.leader = incarnation(1);
+  known.view.shards = {{"a", incarnation(1), epoch(1)}};
+  f.cluster.post(known);
+  const auto admin = f.system.spawn<admin_actor>(&f.environment);
+  for (const bool stale : {false, true}) {
+    f.stale = stale;
+    CHECK(f.ask(admin, R"({"verb": "leader"})").value("stale", false) == stale);
+    CHECK(f.ask(admin, R"({"verb": "shards"})").at(0).value("stale", false) == stale);
+  }
+  caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE("requests without sense are refused by name and harm nobody") {
+  admin_fixture f;
+  const auto admin = f.system.spawn<admin_actor>(&f.environment);
+  const std::pair<std::string, std::string> all[] = {
+      {R"({"verb": 5})", "malformed_request"},
+      {R"({"verb": "status", "local": "yes"})", "malformed_request"},
+      {R"({"verb": "show"})", "malformed_request"},
+      {R"({"verb": "show", "entity": 7})", "malformed_request"},
+      {R"({"verb": "ask", "entity": "a/b", "type": "t", "hops": "many"})", "malformed_request"},
+      {R"({"verb": "dance"})", "unknown_verb"},
+      {"[]", "unknown_verb"},
+      {"{", "unknown_verb"},
+  };
+  for (const auto& [request, error] : all) {
+    CAPTURE(request);
+    CHECK(f.ask(admin, request)["error"] == error);
+  }
+  caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE("a host that ends before it takes a request is no reason to wait, and says why") {
+  admin_fixture f;
+  const auto admin = f.system.spawn<admin_actor>(&f.environment);
+  const auto host = f.system.spawn([]() -> caf::behavior {
+    return {[](show_entity&) -> caf::result<std::string> { return std::string(); }};
+  });
+  caf::anon_send_exit(host, caf::exit_reason::kill);
+  caf::scoped_actor {
+    f.system
+    } -> wait_for(host);
+  f.router.set(shard_id(0), host);
+  CHECK(f.ask(admin, admin_fixture::show("x"))["error"] == "shard_unavailable");
+  f.store_lost = true;
+  CHECK(f.ask(admin, admin_fixture::show("x"))["error"] == "store_unavailable");
+  f.router.set(shard_id(0), nullptr);
   caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
 }
 

@@ -41,6 +41,16 @@ store::cluster_view three_nodes() {
 
 }  // namespace
 
+TEST_CASE("who has no valid lease is shown as such") {
+  auto old = node_says("b", 50, 1);
+  old["stale"] = true;
+  const auto s = cluster_status(three_nodes(), node_says("a", 100, 1), {{"b", old}});
+  CHECK_FALSE(s.contains("stale"));  // Who was asked has one.
+  CHECK(s["nodes"][1]["stale"] == true);
+  CHECK_FALSE(s["nodes"][0].contains("stale"));
+  CHECK(cluster_status(three_nodes(), old, {})["stale"] == true);
+}
+
 TEST_CASE("the cluster's status adds up what the nodes say, and shows each") {
   const auto s =
       cluster_status(three_nodes(), node_says("a", 100, 1), {{"b", node_says("b", 50, 1)}});

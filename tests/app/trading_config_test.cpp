@@ -73,13 +73,15 @@ TEST_CASE("without a file of limits every symbol may be traded") {
 
 TEST_CASE("trading options that are not allowed, all at once") {
   trading::trading_options o;
-  CHECK(read(json::parse(R"({"venue": "moon", "cash": "-1", "portfolio_cash": {"p1": 5, "p2": "1"},
-             "limits_file": "nowhere.json", "paper": {"slippage_bps": "-1", "latency_us": -1},
+  CHECK(read(json::parse(R"({"venue": "moon", "cash": "-1", "portfolio_cash": {"p1": 5, "p2": "1",
+             "p 3": "1"}, "limits_file": "nowhere.json", "paper": {"slippage_bps": "-1", "latency_us": -1},
              "leverage": 3})"),
              o) ==
         lines{"f: venue = \"moon\": must be one of paper, orders",
               "f: cash = \"-1\": must be a decimal as text, such as \"0.5\", 0 to "
               "92233720368.54775807",
+              "f: portfolio_cash.p 3 = \"1\": names must be 1 to 64 characters of letters, digits, "
+              "'_', '-' and '.'",
               "f: portfolio_cash.p1 = 5: must be a decimal as text, not below 0",
               "f: limits_file = \"nowhere.json\": there is no file nowhere.json",
               "f: paper.slippage_bps = \"-1\": must be a decimal as text, such as \"0.5\", 0 to "
@@ -95,6 +97,8 @@ TEST_CASE("a file of limits that is wrong is told with its path and everything t
   CHECK(problems[0].find(folder.limits()) != std::string::npos);
   CHECK(problems[0].find("default.cash_required") != std::string::npos);
   CHECK(problems[0].find("default.orders_max") != std::string::npos);
+  CHECK(read({{"limits_file", "."}}, o, folder.config())[0].find("there is no file") !=
+        std::string::npos);
   const limits_folder broken("{");
   CHECK(read({{"limits_file", "limits.json"}}, o, broken.config())[0].find("is not JSON") !=
         std::string::npos);

@@ -1,5 +1,6 @@
 #include "tests/chaos/cluster_watch.hpp"
 
+#include <fstream>
 #include <stdexcept>
 
 namespace troupe::test {
@@ -55,6 +56,22 @@ void cluster_watch::settle() const {
         sql("select string_agg(concat_ws(' ', 'shard', id, owner, assigned, incarnation, epoch), "
             "E'\\n' order by id) from shard"));
   }
+}
+
+std::string cluster_watch::lives_of_all_but(int node) const {
+  return sql(
+      "select string_agg(id || ' ' || incarnation, ', ' order by id) from node where id <> '" +
+      id_of(node) + "'");
+}
+
+std::vector<std::string> cluster_watch::logged(const std::string& event) const {
+  std::vector<std::string> all;
+  for (int n = 1; n <= node_count(); ++n) {
+    std::ifstream log(folder().log_file(n));
+    for (std::string line; std::getline(log, line);)
+      if (line.find(' ' + event + ' ') != std::string::npos) all.push_back(id_of(n) + ": " + line);
+  }
+  return all;
 }
 
 }  // namespace troupe::test

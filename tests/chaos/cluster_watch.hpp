@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tests/support/node_process.hpp"
 
@@ -31,6 +32,10 @@ class cluster_watch {
   };
   /// All nodes live, all shards have a living owner, spread evenly.
   void settle() const;
+  /// The present incarnations of all nodes but one, as text.
+  std::string lives_of_all_but(int node) const;
+  /// The lines in which the nodes' logs tell of an event.
+  std::vector<std::string> logged(const std::string& event) const;
 
  protected:
   virtual const cluster_folder& folder() const = 0;

@@ -1,5 +1,6 @@
 #include "tests/chaos/egress_reader.hpp"
 
+#include <doctest/doctest.h>
 #include <librdkafka/rdkafka.h>
 
 #include <chrono>
@@ -26,6 +27,13 @@ std::int64_t sequence_of(const rd_kafka_message_t& m) {
       rd_kafka_header_get_last(headers, "seq", &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
     throw std::runtime_error("an egress record without a sequence");
   return std::stoll(std::string(static_cast<const char*>(value), size));
+}
+
+bridge::kafka_options kafka_of(const cluster_folder& folder) {
+  bridge::kafka_options o;
+  o.brokers = std::getenv("TROUPE_TEST_BROKERS");
+  o.topic_prefix = folder.prefix();
+  return o;
 }
 
 }  // namespace
@@ -62,6 +70,46 @@ void read_egress(const std::string& brokers, const std::string& topic, std::int3
                  std::string(static_cast<const char*>(m->payload), m->len));
   }
   rd_kafka_consumer_close(consumer.get());
+}
+
+egress_topic::egress_topic(const cluster_folder& folder, std::string name)
+    : folder_(folder),
+      name_(std::move(name)),
+      kafka_(kafka_of(folder)),
+      log_(kafka_),
+      read_(folder.shards()) {}
+
+void egress_topic::read(const std::function<void(const std::string&, const std::string&)>& each) {
+  for (std::uint32_t p = 0; p < read_.size(); ++p) {
+    const auto range = log_.range(name_, p, std::chrono::seconds(20));
+    if (!range) throw std::runtime_error("no answer about " + name_);
+    const auto known = read_[p].taken.size();
+    read_egress(kafka_.brokers, kafka_.kafka_name(name_), static_cast<std::int32_t>(p),
+                range->end.value(), read_[p]);
+    const auto& taken = read_[p].taken;
+    CAPTURE(name_);
+    CAPTURE(p);
+    CHECK(folder_.database().run("select coalesce(max(last), 0) from outbox_sequence where shard "
+                                 "= " +
+                                 std::to_string(p) + " and target = 'topic:" + name_ + "'") ==
+          std::to_string(taken.size()));
+    for (auto i = known; i < taken.size(); ++i) {
+      const auto space = taken[i].find(' ');
+      each(taken[i].substr(0, space), taken[i].substr(space + 1));
+    }
+  }
+}
+
+std::size_t egress_topic::taken() const {
+  std::size_t sum = 0;
+  for (const auto& part : read_) sum += part.taken.size();
+  return sum;
+}
+
+std::size_t egress_topic::skipped() const {
+  std::size_t sum = 0;
+  for (const auto& part : read_) sum += part.skipped.size();
+  return sum;
 }
 
 }  // namespace troupe::test

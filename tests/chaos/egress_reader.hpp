@@ -1,8 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
+
+#include "runtime/bridge/history_reader.hpp"
+#include "tests/support/node_process.hpp"
 
 namespace troupe::test {
 
@@ -18,5 +22,24 @@ struct egress_partition {
 /// record has no sequence.
 void read_egress(const std::string& brokers, const std::string& topic, std::int32_t partition,
                  std::int64_t end, egress_partition& into);
+
+/// An egress topic, read as it grows.
+class egress_topic {
+ public:
+  egress_topic(const cluster_folder& folder, std::string name);
+
+  /// Calls `each` with the key and the payload of every record since the last call. Everything must
+  /// be delivered: checks that as many can be taken of each partition as its shard has numbered.
+  void read(const std::function<void(const std::string&, const std::string&)>& each);
+  std::size_t taken() const;
+  std::size_t skipped() const;
+
+ private:
+  const cluster_folder& folder_;
+  const std::string name_;
+  const bridge::kafka_options kafka_;
+  bridge::history_reader log_;
+  std::vector<egress_partition> read_;
+};
 
 }  // namespace troupe::test

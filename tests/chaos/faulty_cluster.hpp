@@ -1,33 +1,36 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <random>
 
+#include "tests/chaos/account_book.hpp"
 #include "tests/chaos/cluster_watch.hpp"
+#include "tests/chaos/listener_group.hpp"
 #include "tests/chaos/market_run.hpp"
 
 namespace troupe::test {
 
-/// What an undisturbed cluster of one makes of `records`; made once.
-const market_outcome& undisturbed(const market_run::records& records);
-
-/// Nodes that carry market data and, all the while, transfers between accounts of all shards, and
-/// what can be done to them.
+/// Nodes that carry market data, listeners that follow it from node to node and, all the while,
+/// transfers between accounts of all shards; and what can be done to them.
 class faulty_cluster : public cluster_watch {
  public:
-  /// TROUPE_CHAOS_SEED, if set, makes moments and victims other than usual.
-  faulty_cluster(std::uint64_t seed, const market_run::records& records);
+  /// TROUPE_CHAOS_SEED, if set, makes moments and victims other than usual. `listening`: whether
+  /// there are listeners.
+  faulty_cluster(std::uint64_t seed, const market_run::records& records, bool listening = true);
 
-  /// Calls `fault` between the parts of the load; afterwards nothing may be missing or doubled.
-  void check(const std::function<void(double)>& fault);
-  /// What `check` is made of, for loads of another shape. The first transfers open the accounts.
-  void transfer(int count);
-  /// Every transfer and every record committed and delivered.
+  /// Lets `fault` happen under a steady load; afterwards nothing may be missing or doubled.
+  void check(const std::function<void(steady_load&)>& fault);
+  /// What `check` is made of, for loads of another shape. Sends records as `market_run` does, and
+  /// with them some transfers; before the first of all it opens the accounts and lets the listeners
+  /// follow.
+  void send(int from, int to);
+  /// Everything that was sent is committed, delivered and heard.
   bool settled();
-  /// Nothing may be missing or doubled, given that so many records of each symbol were sent.
-  void check_outcome(const market_outcome& outcome, int each) const;
-  /// No money has come or gone.
-  void check_money() const;
+  /// Of everything that is not market data; all must have settled. Nothing may be missing or
+  /// doubled.
+  void check_books();
+  /// Records of `balances` and `listened` that `check_books` has read.
+  std::size_t taken() const { return accounts_.topic().taken() + listeners_.topic().taken(); }
+  std::size_t skipped() const { return accounts_.topic().skipped() + listeners_.topic().skipped(); }
 
   int any_node() { return 1 + static_cast<int>(random() % static_cast<unsigned>(run.nodes())); }
   /// So many different ones.
@@ -39,12 +42,11 @@ class faulty_cluster : public cluster_watch {
  private:
   const cluster_folder& folder() const override { return run.folder(); }
   int node_count() const override { return run.nodes(); }
-  void send(const std::string& account, const std::string& type, nlohmann::json body);
 
   const market_run::records records_;
-  std::mt19937_64 payments_;
-  std::unique_ptr<bridge::kafka_producer> producer_;
-  std::int64_t commands_ = 0;
+  const bool listening_;
+  account_book accounts_;
+  listener_group listeners_;
 };
 
 }  // namespace troupe::test

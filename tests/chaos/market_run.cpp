@@ -11,7 +11,7 @@ namespace troupe::test {
 
 namespace {
 
-constexpr int parts = 40;
+constexpr int rest_max = 500;
 
 bridge::kafka_options kafka_of(const cluster_folder& folder) {
   bridge::kafka_options o;
@@ -27,31 +27,38 @@ std::vector<std::string> command_of(std::vector<std::string> program, const clus
   return program;
 }
 
+struct made_record {
+  std::string payload;
+  bool refused = false;
+  int size = 0;  // Of a trade; 0: a quote.
+};
+
 /// The n-th record of a symbol: a trade, a quote, or now and then something that must be refused.
-std::string record_of(const std::string& symbol, int n) {
+made_record record_of(const std::string& symbol, int n) {
   std::mt19937_64 random(static_cast<std::uint64_t>(n) * 1'000'003 +
                          std::hash<std::string>{}(symbol) % 1000);
   const auto time = 1'700'000'000'000'000 + std::int64_t{n} * 250'000;
   const auto price = std::to_string(100 + random() % 20) + "." + std::to_string(10 + random() % 90);
   const auto head = "\",\"symbol\":\"" + symbol + "\",\"time\":" + std::to_string(time);
-  if (n % 97 == 96) return "{\"type\":\"trade" + head + ",\"price\":\"-1\",\"size\":\"1\"}";
+  if (n % 97 == 96) return {"{\"type\":\"trade" + head + ",\"price\":\"-1\",\"size\":\"1\"}", true};
   if (n % 3 == 2)
-    return "{\"type\":\"quote" + head + ",\"bid\":\"" + price +
-           "\",\"bid_size\":\"3\",\"ask\":\"130.5\",\"ask_size\":\"2\"}";
+    return {"{\"type\":\"quote" + head + ",\"bid\":\"" + price +
+            "\",\"bid_size\":\"3\",\"ask\":\"130.5\",\"ask_size\":\"2\"}"};
   const int id = n % 50 == 49 ? n - 5 : n;  // Some come again.
-  return "{\"type\":\"trade" + head + ",\"price\":\"" + price + "\",\"size\":\"" +
-         std::to_string(1 + random() % 9) + "\",\"id\":" + std::to_string(id) + "}";
+  const int size = 1 + static_cast<int>(random() % 9);
+  return {"{\"type\":\"trade" + head + ",\"price\":\"" + price + "\",\"size\":\"" +
+              std::to_string(size) + "\",\"id\":" + std::to_string(id) + "}",
+          false, size};
 }
 
 }  // namespace
 
-market_run::market_run(records what, std::vector<std::string> program)
+market_run::market_run(records what, std::vector<std::string> program, const std::string& groups)
     : what_(what),
       network_(what.own_network ? std::optional<node_network>(std::in_place, what.nodes)
                                 : std::nullopt),
-      folder_(
-          R"("market": {"periods": ["1s", "1m", "5m"]}, "entities": {"restarts_per_minute_max": 1000})",
-          what.shards, what.nodes, network_ ? &*network_ : nullptr) {
+      folder_(R"("market": {"periods": ["1s", "1m", "5m"]}, )" + groups, what.shards, what.nodes,
+              network_ ? &*network_ : nullptr) {
   for (int n = 1; n <= what.nodes; ++n) {
     auto command = command_of(program, folder_, n);
     nodes_.emplace_back(network_ ? network_->command(n, std::move(command)) : std::move(command));
@@ -72,10 +79,13 @@ bridge::kafka_producer& market_run::producer() {
 void market_run::send(int from, int to) {
   for (int n = from; n < to; ++n)
     for (int s = 0; s < what_.symbols; ++s) {
-      const auto symbol = "SYM" + std::to_string(s);
-      const auto payload = record_of(symbol, n);
-      producer().send("market", {symbol, payload, std::nullopt, std::nullopt});
+      const auto record = record_of(symbol(s), n);
+      producer().send("market", {symbol(s), record.payload, std::nullopt, std::nullopt});
       ++sent_;
+      auto& usable = usable_[symbol(s)];
+      usable.events += record.refused ? 0 : 1;
+      usable.trades += record.size > 0 ? 1 : 0;
+      usable.size += record.size;
     }
   if (!producer().flush(std::chrono::seconds(60)) || producer().figures().failed > 0)
     throw std::runtime_error("the test's own records were not taken: " +
@@ -90,18 +100,31 @@ void market_run::start() {
   });
 }
 
-market_outcome market_run::play(const std::function<void(double)>& disturb,
-                                std::chrono::seconds deadline) {
+market_outcome market_run::play(const std::function<void(steady_load&)>& disturb,
+                                std::chrono::seconds deadline, steady_load::send_fn send_some) {
+  if (!send_some) send_some = [this](int from, int to) { send(from, to); };
   start();
-  for (int part = 0; part < parts; ++part) {
-    send(what_.each * part / parts, what_.each * (part + 1) / parts);
-    disturb(static_cast<double>(part + 1) / parts);
-  }
+  for (int n = disturb ? disturb_under_load(disturb, send_some) : 0; n < what_.each; n += rest_max)
+    send_some(n, std::min(n + rest_max, what_.each));
   for (auto& node : nodes_)
     if (!node.running()) node.start();
   wait_until("everything committed and delivered (" + folder_.log_file() + ")", deadline,
              [&] { return settled(); });
   return collect();
+}
+
+/// The load is under way before anything happens, and must not be at its end before everything has.
+/// Returns how many records of each symbol it has sent.
+int market_run::disturb_under_load(const std::function<void(steady_load&)>& disturb,
+                                   const steady_load::send_fn& send_some) {
+  steady_load load(send_some, what_.each);
+  load.go();
+  load.pass(2);
+  disturb(load);
+  const bool over = load.over();
+  load.pause();
+  if (over) throw std::runtime_error("the load ended before what was to happen under it");
+  return load.each();
 }
 
 bool market_run::settled() {

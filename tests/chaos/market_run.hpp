@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/bridge/kafka_producer.hpp"
+#include "tests/chaos/steady_load.hpp"
 #include "tests/support/node_network.hpp"
 #include "tests/support/node_process.hpp"
 
@@ -36,20 +37,26 @@ class market_run {
     bool own_network = false;  // See `node_network`.
   };
   /// `program`: the node and its arguments; `--config FILE` is added. Nothing: the program under
-  /// test.
-  explicit market_run(records what, std::vector<std::string> program = {});
+  /// test. `groups`: of the cluster's file, besides the market's.
+  explicit market_run(
+      records what, std::vector<std::string> program = {},
+      const std::string& groups = R"("entities": {"restarts_per_minute_max": 1000})");
 
   const cluster_folder& folder() const { return folder_; }
   int nodes() const { return what_.nodes; }
+  int symbols() const { return what_.symbols; }
+  static std::string symbol(int n) { return "SYM" + std::to_string(n); }
   node_process& node(int n = 1) { return nodes_.at(static_cast<std::size_t>(n - 1)); }
   /// Throws when it has none of its own.
   node_network& network() { return network_.value(); }
   /// Records sent so far.
   std::int64_t sent() const { return sent_; }
 
-  /// Sends everything, all the while calling `disturb` again and again with the part that has been
-  /// sent (0 to 1); then waits until everything is committed and delivered.
-  market_outcome play(const std::function<void(double)>& disturb, std::chrono::seconds deadline);
+  /// Starts all nodes and sends everything: at a steady pace while `disturb` lasts, the rest at
+  /// once when it has returned. Then waits until everything is committed and delivered.
+  /// `send_some`: instead of `send`, to send something else besides.
+  market_outcome play(const std::function<void(steady_load&)>& disturb,
+                      std::chrono::seconds deadline, steady_load::send_fn send_some = {});
 
   /// `play` in pieces: starts all nodes, and waits for their topics.
   void start();
@@ -58,11 +65,19 @@ class market_run {
   /// Whether everything that was sent is committed and delivered.
   bool settled();
   market_outcome collect();
+  /// What can be used of a symbol's records: all but those that must be refused.
+  struct usable_events {
+    std::int64_t events = 0, trades = 0, size = 0;
+  };
+  /// Of those sent so far, by symbol.
+  const std::map<std::string, usable_events>& usable() const { return usable_; }
   /// Records that symbols have applied or refused, by the tables.
   std::int64_t received() const;
 
  private:
   bridge::kafka_producer& producer();
+  int disturb_under_load(const std::function<void(steady_load&)>& disturb,
+                         const steady_load::send_fn& send_some);
   void collect_egress(const std::string& topic, market_outcome& into);
 
   const records what_;
@@ -71,6 +86,7 @@ class market_run {
   std::deque<node_process> nodes_;
   std::unique_ptr<bridge::kafka_producer> producer_;
   std::int64_t sent_ = 0;
+  std::map<std::string, usable_events> usable_;
 };
 
 }  // namespace troupe::test

@@ -1,4 +1,4 @@
-// One node cut off from the others, while all of them still reach PostgreSQL and Kafka.
+// One node cut off from the others under load, while all of them still reach PostgreSQL and Kafka.
 #include <doctest/doctest.h>
 
 #include "tests/chaos/faulty_cluster.hpp"
@@ -12,24 +12,28 @@ constexpr market_run::records amount{12, 4000, 3, 8, true};
 
 using cut = void (node_network::*)(int);
 
+void cut_off(faulty_cluster& cluster, int victim, cut how) {
+  const faulty_cluster::death_watch death(cluster, victim);
+  (cluster.run.network().*how)(victim);
+  death.wait();
+  cluster.wait_for_heirs(victim);
+}
+
 /// Cuts off the leader, then any node; each until it has been declared dead and the others have its
 /// shards, the second until it has tried again, too.
 void check_partition(std::uint64_t seed, cut how) {
   faulty_cluster cluster(seed, amount);
-  cluster.check([&](double part) {
-    if (part != 0.25 && part != 0.6) return;
+  cluster.check([&](steady_load&) {
     cluster.settle();
-    const int victim = part == 0.25 ? cluster.leader() : cluster.any_node();
-    const faulty_cluster::death_watch death(cluster, victim);
-    (cluster.run.network().*how)(victim);
-    death.wait();
+    cut_off(cluster, cluster.leader(), how);
+    cluster.run.network().mend();
+    cluster.settle();
+    const int victim = cluster.any_node();
+    cut_off(cluster, victim, how);
+    wait_until("its return", 30s, [&] { return cluster.row_of(victim, "state") == "live"; });
+    const faulty_cluster::death_watch again(cluster, victim);
+    again.wait();
     cluster.wait_for_heirs(victim);
-    if (part == 0.6) {
-      wait_until("its return", 30s, [&] { return cluster.row_of(victim, "state") == "live"; });
-      const faulty_cluster::death_watch again(cluster, victim);
-      again.wait();
-      cluster.wait_for_heirs(victim);
-    }
     cluster.run.network().mend();
     cluster.settle();
   });

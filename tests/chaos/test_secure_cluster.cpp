@@ -4,7 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "tests/chaos/market_run.hpp"
+#include "tests/chaos/market_check.hpp"
 
 using namespace troupe::test;
 using namespace std::chrono_literals;
@@ -71,55 +71,62 @@ class secure_cluster {
   market_run run;
 };
 
-}  // namespace
-
-TEST_CASE("three nodes over TLS: takeover, operators and strangers") {
-  secure_cluster cluster;
+/// The operator is served; strangers are not, whatever they bring.
+void check_operators(secure_cluster& cluster) {
   const auto strange = cluster.run.folder().path() + "/strange";
   certs(strange, {"init", "--cluster", "test"});
   certs(strange, {"operator", "mallory"});
+
+  const auto seen = cluster.status_as(cluster.security());
+  CHECK_MESSAGE(seen.exit_code == 0, seen.output);
+  CHECK(json::parse(seen.output).at("nodes").size() == 3);
+
+  auto by_stranger = cluster.security();
+  by_stranger["operator_certificate_file"] = strange + "/mallory.crt";
+  by_stranger["operator_key_file"] = strange + "/mallory.key";
+  const auto untrusted = cluster.status_as(by_stranger);
+  CHECK(untrusted.exit_code == 1);
+  CHECK(untrusted.output.find("was not issued by an authority in ca_file") != std::string::npos);
+  // Who trusts the node's authority besides his own gets as far as the node.
+  std::ofstream both(strange + "/both.crt");
+  both << std::ifstream(cluster.trusted() + "/ca.crt").rdbuf()
+       << std::ifstream(strange + "/ca.crt").rdbuf() << std::flush;
+  by_stranger = {{"ca_file", strange + "/both.crt"},
+                 {"operator_certificate_file", strange + "/mallory.crt"},
+                 {"operator_key_file", strange + "/mallory.key"}};
+  CHECK(cluster.status_as(by_stranger).exit_code == 1);
+  wait_until("the node's word of it", 20s, [&] {
+    return cluster.log(1).find("its certificate is refused: ") != std::string::npos;
+  });
+
+  const auto plain = cluster.status_as(json::object());
+  CHECK(plain.exit_code == 1);
+  CHECK(plain.output.find("this node speaks TLS only") != std::string::npos);
+}
+
+void take_over_from(secure_cluster& cluster, int node, const std::function<void()>& meanwhile) {
+  cluster.settle();
+  cluster.run.node(node).kill();
+  wait_until("other owners", 30s, [&] {
+    return cluster.sql("select count(*) from shard where owner = 'node-" + std::to_string(node) +
+                       "'") == "0";
+  });
+  meanwhile();
+  cluster.run.node(node).start();
+}
+
+}  // namespace
+
+TEST_CASE("three nodes over TLS: takeovers under load, operators and strangers") {
+  secure_cluster cluster;
   const auto outcome = cluster.run.play(
-      [&](double part) {
-        if (part != 0.5) return;
-        cluster.settle();
-        cluster.run.node(2).kill();
-        wait_until("other owners", 30s, [&] {
-          return cluster.sql("select count(*) from shard where owner = 'node-2'") == "0";
-        });
-
-        const auto seen = cluster.status_as(cluster.security());
-        CHECK_MESSAGE(seen.exit_code == 0, seen.output);
-        CHECK(json::parse(seen.output).at("nodes").size() == 3);
-
-        auto by_stranger = cluster.security();
-        by_stranger["operator_certificate_file"] = strange + "/mallory.crt";
-        by_stranger["operator_key_file"] = strange + "/mallory.key";
-        const auto untrusted = cluster.status_as(by_stranger);
-        CHECK(untrusted.exit_code == 1);
-        CHECK(untrusted.output.find("was not issued by an authority in ca_file") !=
-              std::string::npos);
-        // Who trusts the node's authority besides his own gets as far as the node.
-        std::ofstream both(strange + "/both.crt");
-        both << std::ifstream(cluster.trusted() + "/ca.crt").rdbuf()
-             << std::ifstream(strange + "/ca.crt").rdbuf() << std::flush;
-        by_stranger = {{"ca_file", strange + "/both.crt"},
-                       {"operator_certificate_file", strange + "/mallory.crt"},
-                       {"operator_key_file", strange + "/mallory.key"}};
-        CHECK(cluster.status_as(by_stranger).exit_code == 1);
-        wait_until("the node's word of it", 20s, [&] {
-          return cluster.log(1).find("its certificate is refused: ") != std::string::npos;
-        });
-
-        const auto plain = cluster.status_as(json::object());
-        CHECK(plain.exit_code == 1);
-        CHECK(plain.output.find("this node speaks TLS only") != std::string::npos);
-
-        cluster.run.node(2).start();
+      [&](steady_load&) {
+        take_over_from(cluster, 2, [&] { check_operators(cluster); });
+        for (const int node : {1, 3, 2}) take_over_from(cluster, node, [] {});
         cluster.settle();
       },
       240s);
-  CHECK(outcome.received + outcome.dead_letters == amount.symbols * amount.each);
-  CHECK(outcome.egress_defects.empty());
+  check_outcome(outcome, amount);
   const auto log = cluster.log(1) + cluster.log(2) + cluster.log(3);
   CHECK(log.find("link_accepted peer=\"node/node-") != std::string::npos);
   CHECK(log.find("operator/alice at 127.0.0.1:") != std::string::npos);

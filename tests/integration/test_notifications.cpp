@@ -154,6 +154,13 @@ TEST_CASE("a channel is tested by command line, which says how it ended") {
   const auto unknown = run.cli({"notification", "test", "nobody"});
   CHECK(unknown.exit_code == 1);
   CHECK(unknown.output.find("no channel nobody") != std::string::npos);
+  const auto strange = run.cli({"notification", "show", "nobody"});
+  CHECK(strange.exit_code == 1);
+  CHECK(
+      strange.output ==
+      "troupe notification show: unknown_channel: there is no channel nobody; the config has bus, "
+      "hook, lines\n");
+  CHECK(run.sql("select count(*) from notifications where channel = 'nobody'") == "0");
   CHECK(of_channel(run, "hook")["dead_by"] == json{{"refused", 1}, {"attempts_max", 1}});
   CHECK(run.cli({"notification", "show", "hook"}).output.find("given up: test-") !=
         std::string::npos);

@@ -149,6 +149,102 @@ TEST_CASE("every code of the risk check, by command line and topic") {
                   "0") == "0");
 }
 
+TEST_CASE("an operator halts: open orders stay and are told of, or are canceled") {
+  desk d;
+  d.open("p1");
+  const auto say = [&d](std::vector<std::string> words) { return d.run.cli(std::move(words)); };
+  CHECK(say({"risk", "halt", "p1", "--cancel-orders"}).output == "trading of p1 is halted\n");
+  CHECK(say({"risk", "resume", "p1"}).output == "trading of p1 is active\n");
+  for (int i = 0; i < 3; ++i) CHECK(d.submit("p1", request()) == "approved");
+  CHECK(say({"risk", "halt", "p1"}).output ==
+        "trading of p1 is halted; 3 open orders stay, --cancel-orders cancels them\n");
+  CHECK(d.run.ask({"risk", "reduce", "p1", "--cancel-orders"}) ==
+        json{{"state", "reducing"}, {"open_orders", 3}, {"cancel_orders", true}});
+  CHECK(d.run.sql("select count(*) from orders where cancel_asked") == "3");
+  wait_until("the cancels", std::chrono::seconds(30), [&] {
+    return std::ranges::count(d.run.read("orders"), "cancel_order",
+                              [](const json& r) { return r.value("type", ""); }) == 3;
+  });
+  const auto canceled = [](const char* order) {
+    return json{{"what", "canceled"}, {"order", order}, {"time", noon}}.dump();
+  };
+  d.run.send("fills", {{"p1", canceled("p1-1")}, {"p1", canceled("p1-2")}});
+  wait_until("their ends", std::chrono::seconds(30), [&] {
+    return d.run.sql("select count(*) from orders where status = 'canceled'") == "2";
+  });
+  CHECK(say({"risk", "halt", "p1", "--cancel-orders"}).output ==
+        "trading of p1 is halted; the venue is asked to cancel 1 open order\n");
+  CHECK(say({"risk", "reduce", "p1"}).output ==
+        "trading of p1 is reducing; 1 open order stays, --cancel-orders cancels it\n");
+  CHECK(d.run.sql("select count(*) from risk_audit where what = 'open_orders'") == "2");
+}
+
+TEST_CASE("odd names and changes are refused by name, by command line and topic") {
+  desk d;
+  d.open("p1");
+  struct row {
+    words command;
+    const char* told;
+  };
+  const auto order = request().dump();
+  const row table[]{
+      {{"risk", "set", "p1", "symbols..x=1"}, "symbols must have 1 to 32 characters"},
+      {{"risk", "set", "p1", "symbols..short_max=1"}, "symbols must have 1 to 32 characters"},
+      {{"risk", "set", "p1", "symbols.~2.x=1"}, "limits.symbols.~2.x = 1: is not known here"},
+      {{"risk", "set", "p1", "symbols=1"}, "limits.symbols = 1: must be an object"},
+      {{"risk", "set", "p1", "symbols=1", "symbols.SPY.x=1"}, "contradicts another"},
+      {{"risk", "set", "p1", "symbols.SPY=1", "symbols.SPY.x=1"}, "contradicts another"},
+      {{"risk", "set", "p1", "open_orders_max.x=1"}, "limits.open_orders_max.x = 1: is not known"},
+      {{"risk", "set", "p1", "~=1"}, "limits.~ = 1: is not known here"},
+      {{"risk", "set", "p1", "open_order_max=null"}, "limits.open_order_max = null: is not known"},
+      {{"risk", "set", "p1", "open_orders_max="}, "must be a whole number from 0 to"},
+      {{"risk", "set", "p1", "\xFF=1"}, "what is given must be UTF-8"},
+      {{"risk", "halt", "p 1"}, "bad_name: the name of a portfolio must be 1 to 64 characters"},
+      {{"risk", "show", "p/1"}, "bad_name: the name of a portfolio must be 1 to 64 characters"},
+      {{"portfolio", "open", "p 1", "--cash", "1"}, "bad_name: the name of a portfolio must be"},
+      {{"order", "cancel", "p 1-1"}, "bad_name: the name of a portfolio must be 1 to 64"},
+      {{"order", "submit", "--portfolio", "p*1", order}, "bad_name: the name of a portfolio"},
+  };
+  for (const auto& [command, told] : table) {
+    const auto said = d.run.cli(command);
+    CHECK_MESSAGE(said.exit_code == 1, said.output);
+    CHECK_MESSAGE(said.output.find(told) != std::string::npos, said.output);
+    CHECK_MESSAGE(said.output.find("json") == std::string::npos, said.output);
+  }
+  CHECK(d.run.ask({"risk", "set", "p1", "symbols.BRK.B.short_max=7",
+                   "symbols.EUR=X.short_max=8"})["limits"]["symbols"]["EUR=X"]["short_max"] == "8");
+  const auto shown = d.run.ask({"risk", "show", "p1"});
+  CHECK(shown["risk"]["limits"]["symbols"]["BRK.B"]["short_max"] == "7");
+  CHECK(d.run.sql("select count(*) from risk_audit") == "1");
+  CHECK(d.run.sql("select string_agg(portfolio, ',') from portfolios") == "p1");
+
+  d.run.send("fills", {{"p 1", filled("p 1-1", "x-1", "99")}});
+  wait_until("the dead letter", std::chrono::seconds(30),
+             [&] { return d.run.read("dead-letter").size() == 1; });
+  CHECK(d.run.read("dead-letter")[0]["reason"] == "bad_name");
+}
+
+TEST_CASE("an order by hand under a session's name is refused, and the session trades on") {
+  desk d;
+  d.open("p1");
+  const auto refused = d.submit("p1", request({{"session", "s1"}, {"number", 1'000'000}}));
+  CHECK(refused == "malformed");
+  CHECK(d.run.sql("select count(*) from risk_verdicts") == "0");
+  CHECK(d.run.ask({"session", "create", "--name", "by-hand", "--portfolio", "p1", "--strategy",
+                   "buy_and_hold", "--symbols", "SPY"})["error"] == "bad_name");
+  CHECK(d.run.ask({"session", "create", "--name", "s1", "--portfolio", "p1", "--strategy",
+                   "buy_and_hold", "--symbols", "SPY", "--from", "beginning"})["phase"] ==
+        "created");
+  CHECK(d.run.ask({"session", "start", "s1"})["phase"] == "running");
+  write_file(d.run.path("SPY.csv"), ticks_csv("SPY", 40, 7));
+  const auto fed = d.run.cli({"feed", d.run.path("SPY.csv")});
+  REQUIRE_MESSAGE(fed.exit_code == 0, fed.output);
+  wait_until("its request", std::chrono::seconds(60), [&] {
+    return d.run.sql("select verdict from risk_verdicts where session = 's1' and request = 1") ==
+           "approved";
+  });
+}
+
 TEST_CASE("an external venue: orders go out, its reports come back once, nonsense is put aside") {
   desk d;
   d.open("p1");

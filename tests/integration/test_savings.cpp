@@ -1,9 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "app/client.hpp"
+#include "runtime/base/partition.hpp"
 #include "runtime/bridge/history_reader.hpp"
 #include "runtime/bridge/kafka_producer.hpp"
 #include "tests/support/node_process.hpp"
@@ -16,6 +19,7 @@ using nlohmann::json;
 namespace {
 
 constexpr int accounts = 20;
+constexpr std::uint32_t shards = 4;
 
 std::string account(std::uint64_t n) {
   return "account-" + std::to_string(n % accounts);
@@ -25,7 +29,7 @@ std::string account(std::uint64_t n) {
 class savings_bank {
  public:
   explicit savings_bank(const std::string& cluster_extra = "")
-      : folder_(cluster_extra, 4), node_({SAVINGS_NODE, "--config", folder_.node_config()}) {
+      : folder_(cluster_extra, shards), node_({SAVINGS_NODE, "--config", folder_.node_config()}) {
     if (const auto migrated = run_troupe({"migrate", "--config", folder_.node_config()});
         migrated.exit_code != 0)
       throw std::runtime_error(migrated.output);
@@ -68,6 +72,13 @@ class savings_bank {
   std::int64_t total() const {
     return std::stoll(sql(
         "select coalesce(sum((state->>'balance')::int8), 0) from entity where kind = 'savings'"));
+  }
+
+  /// Whether the node has written of an event.
+  bool told(const std::string& event) const {
+    std::ifstream in(folder_.log_file());
+    const std::string log{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    return log.find(' ' + event + ' ') != std::string::npos;
   }
 
   /// One request to the node; throws app::client_error when there is no answer.
@@ -168,6 +179,57 @@ TEST_CASE(
   CHECK(bank.ask(deposit("second")) == json{{"balance", 140}});
   CHECK(bank.node().running());
   CHECK(bank.total() == 140);
+}
+
+TEST_CASE("while the database is away for longer than a lease every shard says so and goes on") {
+  savings_bank bank(R"("lease": {"ttl_ms": 3000, "renewal_ms": 500, "margin_ms": 500})");
+  std::map<std::uint32_t, std::string> key_in;
+  for (int n = 0; key_in.size() < shards; ++n)
+    key_in.emplace(partition_of("key-" + std::to_string(n), shards), "key-" + std::to_string(n));
+  const auto deposit = [&](std::uint32_t shard, const std::string& id) {
+    return json{{"verb", "ask"},
+                {"entity", "savings/" + key_in[shard]},
+                {"type", "deposit"},
+                {"body", {{"amount", 10}}},
+                {"id", id}};
+  };
+  for (std::uint32_t shard = 0; shard < shards; ++shard)
+    CHECK(bank.ask(deposit(shard, "first-" + std::to_string(shard))) == json{{"balance", 10}});
+  std::map<std::string, int> names;
+  const auto ask_shards = [&](std::uint32_t first, std::uint32_t last) {
+    for (auto shard = first; shard <= last; ++shard) {
+      const auto second = deposit(shard, "second-" + std::to_string(shard));
+      const json show{{"verb", "show"}, {"entity", second["entity"]}};
+      for (const auto& request : {show, second})
+        ++names[bank.ask_once(request).value("error", "none")];
+    }
+  };
+  services("kill postgres");
+  const auto first_second = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  while (std::chrono::steady_clock::now() < first_second) ask_shards(0, 1);
+  names.clear();
+  wait_until("the lease's end", std::chrono::seconds(20), [&] {
+    ask_shards(0, 1);
+    return bank.told("lease_lost");
+  });
+  for (int i = 0; i < 50; ++i) ask_shards(0, 3);  // The last two are asked for the first time.
+  CHECK(bank.ask_once({{"verb", "leader"}})["stale"] == true);
+  CHECK(bank.ask_once({{"verb", "status"}})["stale"] == true);
+  CHECK(bank.ask_once({{"verb", "shards"}})[0]["stale"] == true);
+  const auto problems = [&] { return bank.ask_once({{"verb", "health"}}).at("problems").dump(); };
+  wait_until("the alert", std::chrono::seconds(30), [&] {
+    ask_shards(0, 3);
+    return problems().find("PostgreSQL has been out of reach for") != std::string::npos;
+  });
+  INFO(json(names).dump());
+  CHECK(names.size() == 1);
+  CHECK(names.contains("store_unavailable"));
+  services("start postgres");
+  for (std::uint32_t shard = 0; shard < shards; ++shard)
+    CHECK(bank.ask(deposit(shard, "second-" + std::to_string(shard))) == json{{"balance", 20}});
+  CHECK(problems() == "[]");
+  CHECK_FALSE(bank.ask_once({{"verb", "status"}}).contains("stale"));
+  CHECK(bank.node().running());
 }
 
 TEST_CASE("while Kafka is away and the outbox is full clients are told so by name") {

@@ -72,7 +72,7 @@ void simulated_shard::drain() {
 }
 
 void simulated_shard::lease_lost() {
-  if (!done_) machine_.on_lease_lost();
+  if (!done_) machine_.on_lease_lost(false);
 }
 
 // ---- store -------------------------------------------------------------------------------------

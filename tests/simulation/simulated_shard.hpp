@@ -37,6 +37,7 @@ class simulated_shard final : private shard_world,
  private:
   time_point now() const override;
   bool lease_valid() const override;
+  bool store_lost() const override { return false; }
   void take() override;
   void commit(store::commit_batch batch) override;
   void load(std::vector<entity_id> ids) override;

@@ -92,11 +92,12 @@ cluster_folder::cluster_folder(const std::string& cluster_extra, unsigned shards
       << (cluster_extra.empty() ? "" : ", ") << cluster_extra << "}\n";
   for (int n = 1; n <= nodes; ++n) {
     admin_ports_.push_back(free_port());
+    http_ports_.push_back(free_port());
     std::ofstream(node_config(n)) << "{\"cluster\": \"cluster.json\", \"id\": \"node-" << n
                                   << "\", \"admin\": {\"host\": \""
                                   << (network != nullptr ? network->host(n) : "127.0.0.1")
                                   << "\", \"port\": " << admin_ports_.back()
-                                  << "}, \"http\": {\"port\": " << free_port()
+                                  << "}, \"http\": {\"port\": " << http_ports_.back()
                                   << "}, \"log\": {\"file\": \"" << log_file(n) << "\"}}\n";
   }
 }

@@ -38,13 +38,14 @@ class cluster_folder {
     return path_ + "/node-" + std::to_string(node) + ".log";
   }
   unsigned shards() const { return shards_; }
+  int http_port(int node = 1) const { return http_ports_.at(static_cast<std::size_t>(node - 1)); }
   int admin_port(int node = 1) const { return admin_ports_.at(static_cast<std::size_t>(node - 1)); }
   const std::string& path() const { return path_; }
 
  private:
   test_database database_;
   unsigned shards_;
-  std::vector<int> admin_ports_;
+  std::vector<int> admin_ports_, http_ports_;
   std::string prefix_;
   std::string path_;
 };

@@ -1,26 +1,39 @@
 #pragma once
 
+#include <utility>
+
 #include "actors/trading/strategy.hpp"
 
 namespace troupe::trading {
 
-/// Wants a position of the usual size or none, and asks once for each change of its mind: what the
-/// risk check denies is not asked for again before the signal has changed. While the session is
-/// paused nothing counts as asked, so the first decision after it brings the position in line.
+/// Wants a position of the usual size or none. It asks to buy once for each change of its mind:
+/// what the risk check denies is not asked for again before the signal has changed. It buys nothing
+/// on top of what it still holds, and asks to close until nothing is held: a close may be denied,
+/// cut by a limit, or come too late for an order that could not be canceled any more. While the
+/// session is paused nothing counts as asked, so the first decision after it brings the position in
+/// line.
 class long_or_flat {
  public:
   void want(bool in, orders& with) {
-    if (in == asked_ || !with.active()) return;
-    asked_ = in;
-    with.cancel_all();
-    if (in)
-      with.buy();
-    else
-      with.close_position();
+    if (!with.active()) return;
+    in ? enter(with) : leave(with);
   }
   void state(state_fields& v) { v("asked", asked_); }
 
  private:
+  void enter(orders& with) {
+    if (asked_) return;
+    with.cancel_all();
+    asked_ = with.position() > fixed() || with.buy() != 0;
+  }
+  void leave(orders& with) {
+    if (std::exchange(asked_, false))
+      with.cancel_all();
+    else if (!with.open().empty())
+      return;
+    with.close_position();
+  }
+
   bool asked_ = false;
 };
 

@@ -1,8 +1,11 @@
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
+
 #include <map>
 #include <random>
 
+#include "actors/trading/messages.hpp"
 #include "trading_support.hpp"
 
 using namespace troupe;
@@ -132,6 +135,13 @@ order_request random_request(std::mt19937& random, std::int64_t number) {
   return r;
 }
 
+/// What is saved tells every order as it is now, also ended ones that have changed since.
+void check_saved(const portfolio& p) {
+  const auto again = portfolio::load(p.save());
+  REQUIRE(again.orders().size() == p.orders().size());
+  for (const auto& [number, o] : p.orders()) CHECK(json_of(*again.find(number)) == json_of(o));
+}
+
 }  // namespace
 
 TEST_CASE("any sequence of orders, fills and cancels keeps the books") {
@@ -152,6 +162,7 @@ TEST_CASE("any sequence of orders, fills and cancels keeps the books") {
       for (int i = 0; i < 3; ++i)
         if (const auto r = venue.deliver()) p.take(*r, venue);
       if (step % 10 == 0) check(p, venue.booked, random);
+      if (step % 3 == 0) check_saved(p);
       if (step % 25 == 0) {
         const auto saved = p.save();
         p = portfolio::load(saved);

@@ -88,6 +88,21 @@ TEST_CASE("everything that is wrong with limits is told at once, each where it s
   for (const auto& f : wrong) CHECK_FALSE(f.allowed.empty());
 }
 
+TEST_CASE("names that no portfolio or symbol can have are told, and nulls that take nothing away") {
+  faults wrong;
+  parse_risk_limits(json::parse(R"({
+    "default": {"symbols": {"": {}, "a\\b": {}, "BRK.B": {}}},
+    "portfolios": {"p 1": {"open_order_max": null, "symbols": {"*": {"short_mx": null}}},
+                   "p-1": {"open_orders_max": null, "symbols": {"*": {"short_max": null}}}}})"),
+                    "p1", wrong);
+  strings told;
+  for (const auto& f : wrong) told.push_back(f.field + " = " + f.value);
+  std::sort(told.begin(), told.end());
+  CHECK(told == strings{R"(default.symbols = "")", R"(default.symbols = "a\\b")",
+                        R"(portfolios = "p 1")", "portfolios.p 1.open_order_max = null",
+                        "portfolios.p 1.symbols.*.short_mx = null"});
+}
+
 TEST_CASE("no document makes the parser throw") {
   for (const auto* text :
        {"null", "1", "[]", "{}", R"({"default":1})", R"({"default":{},"portfolios":1})",

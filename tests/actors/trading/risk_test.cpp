@@ -67,7 +67,7 @@ const refusal_case cases[]{
        s.prepare = [](risk& r) {
          portfolio_facts rich;
          rich.cash = to_money(dec("1000000"));
-         r.observe(rich, from_micros(begin_micros));
+         r.observe(rich);
        };
      }},
     {unknown_symbol, "symbol=AAPL", [](scene& s) { s.order.symbol = "AAPL"; }},
@@ -102,10 +102,12 @@ const refusal_case cases[]{
     {daily_loss, "lost=899000 daily_loss_max=500",
      [](scene& s) {
        s.limits.daily_loss_max = dec("500");
-       s.prepare = [](risk& r) {
-         portfolio_facts rich;
-         rich.cash = to_money(dec("1000000"));
-         r.observe(rich, from_micros(begin_micros - second));
+       s.prepare = [&s](risk& r) {
+         auto first = s;
+         first.facts.cash = to_money(dec("999000"));
+         first.order.session = "s2";
+         first.order.decided.time -= std::chrono::seconds(1);
+         r.decide(first.order, first.facts);
        };
      }},
     {quantity_min, "quantity=1 quantity_min=2", [](scene& s) { s.order.amount = dec("1"); }},
@@ -352,6 +354,24 @@ TEST_CASE("what only closes a position passes while trading is reducing or the d
   CHECK(s.decide().refused == reducing);
 }
 
+TEST_CASE("a position that has outgrown the limits of one order can be closed") {
+  scene s;
+  s.facts.symbols[0].position = dec("600");  // 60,000 where an order may be 40,000 and 500 units.
+  s.order.side = side::sell;
+  s.order.amount = dec("450");
+  CHECK(s.decide().approved());
+  s.order.amount = dec("600");
+  CHECK(s.decide().refused == quantity_max);
+  s.order.reduce_only = true;
+  const auto v = s.decide();
+  CHECK(v.approved());
+  CHECK(v.quantity == dec("500"));  // What a venue takes at once; the rest is the next order's.
+  s.order.side = side::buy;
+  s.order.reduce_only = false;
+  s.order.amount = dec("450");
+  CHECK(s.decide().refused == notional_max);
+}
+
 TEST_CASE("limits that are broken already let pass what makes the breach smaller") {
   scene s;
   s.facts.symbols[0].position = dec("1000");
@@ -369,13 +389,12 @@ TEST_CASE("the drawdown limit halts trading by itself until an operator says oth
   scene s;
   s.limits.drawdown_max_percent = dec("10");
   risk r(s.limits);
-  const auto now = from_micros(begin_micros);
-  CHECK_FALSE(r.observe(s.facts, now));
+  CHECK_FALSE(r.observe(s.facts));
   s.facts.cash = to_money(dec("89900"));
-  CHECK_FALSE(r.observe(s.facts, now));  // 101,000 to 90,900: exactly ten percent.
+  CHECK_FALSE(r.observe(s.facts));  // 101,000 to 90,900: exactly ten percent.
   s.facts.cash -= 1;
-  CHECK(r.observe(s.facts, now));
-  CHECK_FALSE(r.observe(s.facts, now));
+  CHECK(r.observe(s.facts));
+  CHECK_FALSE(r.observe(s.facts));
   CHECK(r.state() == trading_state::halted);
   s.facts.cash = to_money(dec("100000"));
   CHECK(r.decide(s.order, s.facts).refused == drawdown);
@@ -383,6 +402,25 @@ TEST_CASE("the drawdown limit halts trading by itself until an operator says oth
   s.order.number = 2;
   s.facts.cash = to_money(dec("80000"));
   CHECK(r.decide(s.order, s.facts).approved());
+}
+
+TEST_CASE("after the drawdown limit an operator may let positions be closed, and nothing else") {
+  scene s;
+  s.limits.drawdown_max_percent = dec("10");
+  risk r(s.limits);
+  r.observe(s.facts);
+  s.facts.cash = to_money(dec("80000"));
+  CHECK(r.observe(s.facts));
+  r.set_state(trading_state::reducing);
+  CHECK_FALSE(r.observe(s.facts));
+  CHECK(r.decide(s.order, s.facts).refused == reducing);
+  s.order.number = 2;
+  s.order.side = side::sell;
+  s.order.reduce_only = true;
+  CHECK(r.decide(s.order, s.facts).approved());
+  s.facts.cash = to_money(dec("70000"));  // Fallen further, by more than the limit again.
+  CHECK(r.observe(s.facts));
+  CHECK(r.state() == trading_state::halted);
 }
 
 TEST_CASE("a lost day ends at midnight UTC") {
@@ -399,6 +437,63 @@ TEST_CASE("a lost day ends at midnight UTC") {
   s.order.number = 4;
   s.order.decided.time += std::chrono::seconds(1);
   CHECK(r.decide(s.order, s.facts).approved());
+}
+
+TEST_CASE("a day's loss counts from the first decision of that day, for everybody who is in it") {
+  struct step {
+    const char* session;
+    int day;
+    const char* cash;
+    risk_refusal expected;
+  };
+  using enum risk_refusal;
+  const step steps[]{
+      {"s1", 0, "100000", none},        // Day 0 begins with 100,000.
+      {"by-hand", 700, "99950", none},  // Today, by hand, in the middle of the replay.
+      {"s1", 0, "99899", daily_loss},   // 101 lost since, as if nobody had ordered by hand.
+      {"by-hand", 700, "99899", none},  // 51 lost today.
+      {"s2", 0, "99899", daily_loss},   // One day for all sessions that are in it.
+      {"s1", 1, "99899", none},         // A new day for one ...
+      {"s2", 0, "99899", daily_loss},   // ... the old one for the other.
+      {"s1", 0, "99798", daily_loss},   // Its late symbol: a session's day never goes back.
+      {"s1", 1, "99798", daily_loss},   // Day 1 began with 99,899.
+      {"s2", 2, "99798", none},         // Nobody is in day 0 any more.
+      {"by-hand", 701, "99700", none},  // A new day for the people, too.
+      {"by-hand", 701, "99599", daily_loss},
+  };
+  scene s;
+  s.limits.daily_loss_max = dec("100");
+  risk r(s.limits);
+  std::int64_t number = 0;
+  for (const auto& one : steps) {
+    s.order.session = one.session;
+    s.order.number = ++number;
+    CAPTURE(number);
+    s.order.decided.time = from_micros(begin_micros) + std::chrono::hours(24 * one.day);
+    s.facts.cash = to_money(dec(one.cash));
+    s.facts.placed = r.verdicts();
+    CHECK(name_of(r.decide(s.order, s.facts).refused) == name_of(one.expected));
+    r = risk::load(r.save());
+  }
+  CHECK(nlohmann::json::parse(r.save())["days"].size() == 3);
+}
+
+TEST_CASE("a state of the time when there was one day for all goes on with that day") {
+  scene s;
+  s.limits.daily_loss_max = dec("100");
+  risk r(s.limits);
+  CHECK(r.decide(s.order, s.facts).approved());
+  auto state = nlohmann::json::parse(r.save());
+  state["day"] = state["days"][0]["day"];
+  state["day_equity"] = state["days"][0]["equity"];
+  state["sessions"]["s1"] = 1;
+  state.erase("days");
+  r = risk::load(state.dump(), 2);
+  s.facts.cash -= to_money(dec("100.00000001"));
+  CHECK(r.decide(s.order, s.facts).refused == duplicate);
+  s.order.number = 2;
+  CHECK(r.decide(s.order, s.facts).refused == daily_loss);
+  CHECK_THROWS_AS(risk::load(state.dump()), bad_state);
 }
 
 TEST_CASE("the order rate counts approved orders of the last window of the decisions' time") {
@@ -440,6 +535,9 @@ TEST_CASE("the order rate: its state is bounded, and older states load") {
   CHECK_THROWS_WITH_AS(risk::load(state.dump()), doctest::Contains("approvals"), bad_state);
   state["window"] = 7;
   state["window_orders"] = 3;
+  state["day_equity"] = "0";
+  state["sessions"]["s1"] = 1000;
+  state.erase("days");
   CHECK(risk::load(state.dump(), 1).decide(s.order, s.facts).approved());
   s.limits.orders_max.reset();
   r.set_limits(s.limits);
@@ -478,4 +576,10 @@ TEST_CASE("damaged states of a risk check are refused by name") {
   text = good;
   text.replace(text.find(R"("active")"), 8, R"("asleep")");
   CHECK_THROWS_WITH_AS(risk::load(text), doctest::Contains("active, reducing, halted"), bad_state);
+  scene s;
+  r.decide(s.order, s.facts);
+  auto state = nlohmann::json::parse(r.save());
+  state["days"][0]["day"] = 1;
+  CHECK_THROWS_WITH_AS(risk::load(state.dump()),
+                       doctest::Contains("must have the day of session s1"), bad_state);
 }

@@ -30,9 +30,10 @@ class shard {
   }
 
   /// The answer to a message.
-  json send(std::string kind, std::string type, json body) {
+  json send(std::string kind, std::string type, json body, std::string portfolio = "p1") {
     answer = nullptr;
-    waiting.push_back({{std::move(kind), "p1"}, {std::move(type), std::move(body)}});
+    waiting.push_back(
+        {{std::move(kind), std::move(portfolio)}, {std::move(type), std::move(body)}});
     while (!waiting.empty()) {
       auto next = std::move(waiting.front());
       waiting.pop_front();
@@ -82,7 +83,7 @@ class shard {
     for (auto& t : out.tells) waiting.push_back(std::move(t));
     for (auto& r : out.records) records.push_back(std::move(r));
     for (auto& b : out.blocks) blocks.push_back(std::move(b));
-    if (out.answer) answer = *out.answer;
+    if (out.answer && answer.is_null()) answer = *out.answer;  // The first of a unit counts.
   }
 
   std::map<std::string, kind_def> kinds;
@@ -200,6 +201,55 @@ TEST_CASE("a request given again has no second effect") {
   CHECK(s.rows_of(verdict_table) == 1);
 }
 
+TEST_CASE("people and sessions have numbers of their own: nobody orders under a session's name") {
+  shard s;
+  s.send("portfolio", "open_portfolio", {{"cash", "100000"}});
+  auto r = request(1'000'000, side::buy, "10");
+  for (const auto* name : {"s1", "by hand", "by-han", "By-hand", "by-hand/anna", "my-by-hand"}) {
+    CAPTURE(name);
+    r.session = name;
+    const auto answer = s.send("risk", "submit_order_by_hand", body_of(r));
+    CHECK(answer["error"] == "malformed");
+    CHECK(answer["faults"][0].get<std::string>().find("must be by-hand or begin with it") !=
+          std::string::npos);
+  }
+  CHECK(s.rows_of(verdict_table) == 0);
+  CHECK(s.taken().empty());
+  for (const auto* name : {"by-hand", "by-hand-anna"}) {
+    r.session = name;
+    CHECK_FALSE(s.send("risk", "submit_order_by_hand", body_of(r)).contains("error"));
+    CHECK(s.send("risk", "submit_order_by_hand", body_of(r))["refused"] == "duplicate");
+  }
+  CHECK_FALSE(
+      s.send("risk", "submit_order", body_of(request(1, side::buy, "10"))).contains("refused"));
+  r.symbol = "S\\PY";
+  ++r.number;
+  CHECK(s.send("risk", "submit_order_by_hand", body_of(r))["faults"].size() == 1);
+}
+
+TEST_CASE("a portfolio's name is one that a session could have, whatever is said to it") {
+  const strings types[]{{"show", "set_limits", "set_state", "submit_order", "submit_order_by_hand",
+                         "portfolio_changed"},
+                        {"show", "open_portfolio", "cancel_order", "cancel_orders", "place_order",
+                         "order_reports", "await_effects", "effects_known"}};
+  shard s;
+  for (const auto& name : {std::string("p 1"), std::string("p/1"), std::string("p\n"),
+                           std::string("\xC3\xA9"), std::string(65, 'p')})
+    for (const auto* kind : {"risk", "portfolio"})
+      for (const auto& type : types[std::string_view(kind) == "portfolio"]) {
+        CAPTURE(name);
+        CAPTURE(type);
+        const auto answer = s.send(kind, type, json::object(), name);
+        CHECK(answer["error"] == "bad_name");
+        CHECK(answer["detail"].get<std::string>().find("1 to 64 characters of letters") !=
+              std::string::npos);
+      }
+  CHECK(s.blocks.empty());
+  CHECK(s.taken().empty());
+  CHECK_FALSE(s.send("risk", "show", json::object(), std::string(64, 'p')).contains("error"));
+  CHECK_FALSE(s.send("portfolio", "show", json::object(), "A-z_0.9").contains("error"));
+}
+
 TEST_CASE("orders for external venues go out on a topic") {
   shard s;
   s.send("portfolio", "open_portfolio", {{"cash", "100000"}, {"venue", "orders"}});
@@ -232,6 +282,59 @@ TEST_CASE("cancels") {
   CHECK(s.send("portfolio", "cancel_orders", json::object())["asked"] == 0);
 }
 
+TEST_CASE("a halt leaves open orders and says how many, or has them all canceled") {
+  for (const auto* state : {"halted", "reducing"}) {
+    CAPTURE(state);
+    shard s;
+    s.send("portfolio", "open_portfolio", {{"cash", "100000"}});
+    const json stay{{"state", state}, {"by", "ann"}};
+    auto cancel = stay;
+    cancel["cancel_orders"] = true;
+    const auto none = s.send("risk", "set_state", cancel);
+    CHECK(none == json{{"state", state}, {"open_orders", 0}, {"cancel_orders", true}});
+    CHECK(s.taken().empty());
+    s.send("risk", "set_state", {{"state", "active"}, {"by", "ann"}});
+    s.send("risk", "submit_order", body_of(limit_request(1, side::buy, "10", "99")));
+    s.send("risk", "submit_order", body_of(limit_request(2, side::buy, "10", "98")));
+    auto by_hand = limit_request(1, side::buy, "10", "97");
+    by_hand.session = "by-hand";
+    s.send("risk", "submit_order_by_hand", body_of(by_hand));
+    s.send("portfolio", "order_reports", reports_of(filled("p1-1", 1, side::buy, "10", "99")));
+    s.taken();
+    CHECK(s.send("risk", "set_state", stay) ==
+          json{{"state", state}, {"open_orders", 2}, {"cancel_orders", false}});
+    CHECK(s.taken().empty());
+    s.restart();
+    CHECK(s.send("risk", "set_state", cancel) ==
+          json{{"state", state}, {"open_orders", 2}, {"cancel_orders", true}});
+    CHECK(s.taken() == strings{R"(paper_venue/SPY cancel_order {"order":"p1-2"})",
+                               R"(paper_venue/SPY cancel_order {"order":"p1-3"})"});
+    CHECK(s.cell(risk_change_table, 3) == "open_orders");
+    CHECK(s.cell(risk_change_table, 4) == "2");
+    s.send("risk", "set_state", cancel);
+    CHECK(s.taken().empty());  // Asked already.
+    s.send("portfolio", "order_reports", reports_of(report(report_kind::canceled, "p1-2")));
+    s.send("portfolio", "order_reports", reports_of(report(report_kind::canceled, "p1-3")));
+    CHECK(s.send("risk", "set_state", stay)["open_orders"] == 0);
+  }
+  shard s;
+  CHECK(s.send("risk", "set_state",
+               {{"state", "active"}, {"by", "ann"}, {"cancel_orders", true}})["faults"][0] ==
+        "cancel_orders = true: must go with state halted or reducing");
+}
+
+TEST_CASE("an order that is canceled by hand was not updated before it was placed") {
+  shard s;
+  s.send("portfolio", "open_portfolio", {{"cash", "100000"}});
+  s.send("risk", "submit_order", body_of(request(1, side::buy, "10")));
+  auto canceled = report(report_kind::canceled, "p1-1");
+  canceled.time = {};
+  s.send("portfolio", "order_reports", reports_of(canceled));
+  const auto orders = s.send("portfolio", "show", json::object())["orders"];
+  CHECK(orders[0]["status"] == "canceled");
+  CHECK(orders[0]["updated"] == begin_micros);
+}
+
 TEST_CASE("limits are changed live, one member at a time, with an audit row each") {
   shard s;
   s.send("portfolio", "open_portfolio", {{"cash", "100000"}});
@@ -255,6 +358,17 @@ TEST_CASE("limits are changed live, one member at a time, with an audit row each
       s.send("risk", "set_limits", {{"limits", {{"orders_max", -1}, {"typo", 1}}}, {"by", "ann"}});
   CHECK(wrong["error"] == "malformed");
   CHECK(wrong["faults"].size() == 2);
+  for (const auto& [limits, fault] :
+       {std::pair<json, const char*>{{{"typo", nullptr}}, "limits.typo = null: is not known here"},
+        {{{"symbols", {{"SPY", {{"typo", nullptr}}}}}},
+         "limits.symbols.SPY.typo = null: is not known here"},
+        {{{"symbols", {{"", {{"short_max", "1"}}}}}},
+         "limits.symbols = \"\": symbols must have 1 to 32 characters, no control characters and "
+         "no "
+         "backslash"}}) {
+    const auto refused = s.send("risk", "set_limits", {{"limits", limits}, {"by", "ann"}});
+    CHECK(refused["faults"] == json::array({fault}));
+  }
   CHECK(s.send("risk", "set_state", {{"state", "off"}, {"by", "ann"}})["faults"][0] ==
         "state = \"off\": must be one of active, reducing, halted");
   CHECK(s.rows_of(risk_change_table) == 2);
@@ -272,6 +386,53 @@ TEST_CASE("a fill that takes equity too far down halts trading by itself") {
   CHECK(s.cell(risk_change_table, 6) == "risk");
   CHECK(s.send("risk", "submit_order", body_of(request(2, side::sell, "10")))["refused"] ==
         "drawdown");
+}
+
+TEST_CASE(
+    "the drawdown limit cancels what could open positions, and leaves what only closes them") {
+  for (const bool by_fill : {true, false}) {
+    CAPTURE(by_fill);
+    shard s;
+    s.send("portfolio", "open_portfolio", {{"cash", "10000"}});
+    s.send("risk", "set_limits", {{"by", "ann"}, {"limits", {{"drawdown_max_percent", "5"}}}});
+    auto entry = request(1, side::buy, "25");
+    entry.stop_loss = dec("50");
+    s.send("risk", "submit_order", body_of(entry));
+    s.send("risk", "submit_order", body_of(limit_request(2, side::buy, "5", "70")));
+    s.send("risk", "submit_order", body_of(limit_request(3, side::buy, "5", "60")));
+    s.send("portfolio", "order_reports", reports_of(filled("p1-1", 1, side::buy, "25", "100")));
+    s.taken();
+    strings expected{
+        R"(paper_venue/SPY cancel_order {"decided":{"time":1700000000000000},"order":"p1-2"})",
+        R"(paper_venue/SPY cancel_order {"decided":{"time":1700000000000000},"order":"p1-3"})"};
+    if (by_fill) {
+      s.send("portfolio", "order_reports", reports_of(filled("p1-2", 1, side::buy, "1", "70")));
+    } else {
+      auto low = request(4, side::sell, "1");
+      low.decided.last = dec("70");
+      CHECK(s.send("risk", "submit_order", body_of(low))["refused"] == "drawdown");
+    }
+    strings cancels;
+    for (const auto& one : s.taken())
+      if (one.find("cancel_order") != std::string::npos) cancels.push_back(one);
+    CHECK(cancels == expected);  // Not p1-4, the stop.
+    CHECK(s.send("risk", "show", {})["facts"]["open_orders"] == 3);
+  }
+}
+
+TEST_CASE("each fill of one message counts for the drawdown limit, as in a back-test") {
+  shard s;
+  s.send("portfolio", "open_portfolio", {{"cash", "10000"}});
+  s.send("risk", "set_limits", {{"by", "ann"}, {"limits", {{"drawdown_max_percent", "5"}}}});
+  s.send("risk", "submit_order", body_of(request(1, side::buy, "50")));
+  s.send("portfolio", "order_reports",
+         {{"symbol", "SPY"},
+          {"reports",
+           {json_of(filled("p1-1", 1, side::buy, "25", "100")),
+            json_of(filled("p1-1", 2, side::buy, "5", "130")),
+            json_of(filled("p1-1", 3, side::buy, "5", "105"))}}});
+  CHECK(s.send("risk", "show", {})["risk"]["trading_state"] == "halted");  // 10,750 to 10,000.
+  CHECK(s.send("risk", "show", {})["risk"]["peak"] == "10750");
 }
 
 TEST_CASE("a portfolio is opened once") {

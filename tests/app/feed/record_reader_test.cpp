@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "tests/app/feed/temp_folder.hpp"
 
 using namespace troupe::feed;
@@ -179,25 +182,53 @@ TEST_CASE("files of no kind are refused by name") {
   CHECK_THROWS(record_reader(temp_folder().path()));
 }
 
-TEST_CASE("a gzip file that is cut off is an error, after its good lines") {
-  temp_folder folder;
+namespace {
+
+std::string many_trades() {
   std::string text = trades;
   for (int i = 0; i < 20'000; ++i)
     text += std::to_string(i * 7919) + ",A," + std::to_string(i % 977) + ",1,Q,0,0\n";
-  const auto path = folder.write_gzip("f.csv.gz", text);
-  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  return text;
+}
+
+std::vector<std::string> records_of(const std::string& path) {
   record_reader reader(path);
-  record r;
-  CHECK_THROWS_WITH_AS(
-      [&] {
-        while (reader.next(r)) {
-        }
-      }(),
-      doctest::Contains("damaged after line"), std::runtime_error);
+  return payloads(reader);
+}
+
+}  // namespace
+
+TEST_CASE("compressed files are told by how they begin, and read like plain ones") {
+  const temp_folder folder;
+  const auto text = many_trades();
+  const auto plain = records_of(folder.write("plain.csv", text));
+  CHECK(plain.size() == 20'000);
+  CHECK(records_of(folder.write_gzip("gzip.csv", text)) == plain);
+  CHECK(records_of(folder.write_zstd("zstd.csv", text)) == plain);
+  const auto half = text.find('\n', text.size() / 2) + 1;
+  const auto first = folder.write_zstd("first", text.substr(0, half));
+  std::ofstream(first, std::ios::app | std::ios::binary)
+      << std::ifstream(folder.write_zstd("second", text.substr(half)), std::ios::binary).rdbuf();
+  CHECK(records_of(first) == plain);  // Two frames, as `cat a.zst b.zst` makes them.
+}
+
+TEST_CASE("a compressed file that is cut off or damaged is an error, after its good lines") {
+  const temp_folder folder;
+  const auto text = many_trades();
+  for (const auto& path :
+       {folder.write_gzip("f.csv.gz", text), folder.write_zstd("f.csv.zst", text)}) {
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+    CAPTURE(path);
+    CHECK_THROWS_WITH_AS(records_of(path), doctest::Contains("damaged after line"),
+                         std::runtime_error);
+  }
+  CHECK_THROWS_WITH_AS(records_of(folder.write("bad.zst", "\x28\xb5\x2f\xfd" + text)),
+                       doctest::Contains("damaged after line 0"), std::runtime_error);
 }
 
 TEST_CASE("the symbol of a file is its name") {
   CHECK(symbol_of_file("a/b/AAPL.csv") == "AAPL");
   CHECK(symbol_of_file("AAPL.csv.gz") == "AAPL");
+  CHECK(symbol_of_file("AAPL.csv.zst") == "AAPL");
   CHECK(symbol_of_file("BRK.B.csv") == "BRK.B");
 }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -30,6 +31,11 @@ class temp_folder {
   std::string write(const std::string& name, std::string_view text) const {
     std::ofstream(path_ + '/' + name, std::ios::binary) << text;
     return path_ + '/' + name;
+  }
+  std::string write_zstd(const std::string& name, std::string_view text) const {
+    std::string bytes(ZSTD_compressBound(text.size()), '\0');
+    bytes.resize(ZSTD_compress(bytes.data(), bytes.size(), text.data(), text.size(), 3));
+    return write(name, bytes);
   }
   std::string write_gzip(const std::string& name, std::string_view text) const {
     const auto path = path_ + '/' + name;

@@ -58,6 +58,14 @@ TEST_CASE("a prefix stands before every name") {
   CHECK(topic_admin(testing::kafka()).partitions({name}, 10s)->at(name) == 1);
 }
 
+TEST_CASE("deleted topics are gone, with their records; what does not exist is no problem") {
+  const auto a = testing::make_topic("admin-delete", 2), b = testing::make_topic("admin-stay", 1);
+  topic_admin admin(testing::kafka());
+  CHECK(admin.remove_topics({a, "no-such-topic"}, 60s).empty());
+  CHECK(admin.partitions({a, b}, 10s) == std::map<std::string, std::uint32_t>{{b, 1}});
+  CHECK(admin.remove_topics({a}, 60s).empty());
+}
+
 TEST_CASE("brokers that do not answer are a problem, in time") {
   kafka_options nobody;
   nobody.brokers = "127.0.0.1:1";

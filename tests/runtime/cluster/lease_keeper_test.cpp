@@ -85,6 +85,29 @@ TEST_CASE(
   CHECK(n.lost == 1);
 }
 
+TEST_CASE("how long the database has been away is known, whether it hangs or refuses") {
+  watched_node n;
+  auto keeper = n.keep();
+  const auto ages = [&] {
+    const auto since = keeper.away_since();
+    return since ? std::chrono::steady_clock::now() - *since : steady_time::duration(0);
+  };
+  const auto before = std::chrono::steady_clock::now();
+  SUBCASE("hangs") {
+    n.proxy.hold(true);
+  }
+  SUBCASE("refuses") {
+    n.proxy.refuse(true);
+    n.proxy.cut();
+  }
+  CHECK(watched_node::eventually([&] { return ages() > 3s; }));
+  CHECK(*keeper.away_since() >= before);  // Counted through renewals that were given up.
+  CHECK(*keeper.away_since() - before < 1s);
+  n.proxy.hold(false);
+  n.proxy.refuse(false);
+  CHECK(watched_node::eventually([&] { return !keeper.away_since(); }));
+}
+
 TEST_CASE("a short cut of the connection costs nothing") {
   watched_node n;
   auto keeper = n.keep();

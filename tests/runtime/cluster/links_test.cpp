@@ -1,9 +1,14 @@
 #include "runtime/cluster/links.hpp"
 
+#include <malloc.h>
 #include <sys/resource.h>
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#include <sanitizer/allocator_interface.h>
+#endif
 
 #include "runtime/cluster/frame_filter.hpp"
 #include "tests/runtime/cluster/link_ends.hpp"
+#include "tests/support/tcp_proxy.hpp"
 
 namespace troupe::cluster {
 
@@ -40,6 +45,58 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+/// Of this process, in use.
+std::size_t allocated_bytes() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return __sanitizer_get_current_allocated_bytes();
+#else
+  const auto all = ::mallinfo2();
+  return all.uordblks + all.hblkhd;
+#endif
+}
+
+/// A way to a node's door on which everything that the node says takes its time.
+class slow_way {
+ public:
+  slow_way(const door& to, std::chrono::milliseconds delay) : delay_(delay), there_(to.connect()) {
+    listener_ = listen_on("127.0.0.1", 0);
+    socklen_t size = sizeof at_;
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&at_), &size);
+    thread_ = std::thread([this] { carry(); });
+  }
+  ~slow_way() {
+    ::shutdown(listener_, SHUT_RDWR);
+    ::shutdown(there_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+    ::close(there_);
+  }
+  link_target target() const { return {"127.0.0.1", ntohs(at_.sin_port), "node-1"}; }
+
+ private:
+  void carry() {
+    const int here = ::accept(listener_, nullptr, nullptr);
+    std::thread on_the_way_there([&] { pass(here, there_, 0ms); });
+    pass(there_, here, delay_);
+    on_the_way_there.join();
+    ::close(here);
+  }
+  static void pass(int from, int to, std::chrono::milliseconds delay) {
+    char bytes[4096];
+    for (ssize_t n; (n = ::recv(from, bytes, sizeof bytes, 0)) > 0;) {
+      std::this_thread::sleep_for(delay);  // This is how the way is, not a wait.
+      (void)!::send(to, bytes, static_cast<std::size_t>(n), MSG_NOSIGNAL);
+    }
+    ::shutdown(to, SHUT_RDWR);
+  }
+
+  const std::chrono::milliseconds delay_;
+  const int there_;
+  int listener_ = -1;
+  sockaddr_in at_{};
+  std::thread thread_;
+};
+
 }  // namespace
 
 TEST_CASE("a node of the cluster gets the root actor") {
@@ -59,6 +116,32 @@ TEST_CASE("links that end leave nothing behind") {
     CHECK(d.listener->links() == 2);
   }
   CHECK(becomes_true([&] { return d.listener->links() == 0 && open_descriptors() <= before; }));
+}
+
+TEST_CASE("peers that come and go leave no memory behind") {
+  const door d;
+  const auto come_and_go = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      caller node_2, alice;
+      node_2.ask(node_2.dial(d.target(), node("node-2")), std::string("hello"));
+      alice.ask(alice.dial(d.target(), self_of("here", role::operator_, "alice")), admin_atom_v,
+                std::string("status"));
+    }
+    REQUIRE(becomes_true([&] { return d.listener->links() == 0; }));
+  };
+  constexpr int times = 50;
+  constexpr std::size_t a_link_max = 200;
+  come_and_go(10);
+  const auto before = allocated_bytes();
+  come_and_go(times);
+  CHECK(becomes_true([&] { return allocated_bytes() < before + 2 * times * a_link_max; }));
+}
+
+TEST_CASE("a peer may take longer to answer than the time between two heartbeats") {
+  const door d;
+  slow_way way(d, 250ms);
+  caller c;
+  CHECK(c.ask(c.dial(way.target(), node("node-2")), std::string("hello")) == "root: hello");
 }
 
 TEST_CASE("who does not belong here is refused by name, at both ends") {
@@ -192,6 +275,139 @@ TEST_CASE("a message of our own that is too large is left out by name, and the l
                 std::string(frame_bytes_max - 1000, 'x'))
       .receive([&](std::size_t n) { arrived = n; }, [](caf::error&) {});
   CHECK(arrived == frame_bytes_max - 1000);
+}
+
+/// Node-1, whose links are not silent for long.
+link_self impatient(std::chrono::milliseconds silence_max) {
+  auto self = node("node-1");
+  self.links = std::make_shared<link_register>(silence_max);
+  return self;
+}
+
+/// A slow network between one caller and a door.
+class slow_network {
+ public:
+  explicit slow_network(std::uint16_t door) : listener_(test::listen_on_loopback(0)) {
+    thread_ = std::thread([this, door] { carry(door); });
+  }
+  ~slow_network() {
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+  }
+  link_target target() const { return {"127.0.0.1", port_of(listener_), "node-1"}; }
+
+ private:
+  static std::uint16_t port_of(int fd) {
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    return ntohs(address.sin_port);
+  }
+  void carry(std::uint16_t door) const {
+    const int near = ::accept(listener_, nullptr, nullptr);
+    const int far = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(door);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::connect(far, reinterpret_cast<sockaddr*>(&to), sizeof to);
+    std::thread back([=] { copy(far, near, 0ms); });
+    copy(near, far, 30ms);
+    back.join();
+    ::close(near);
+    ::close(far);
+  }
+  static void copy(int from, int to, std::chrono::milliseconds pause) {
+    std::vector<char> bytes(64U << 10);
+    ssize_t n;
+    while ((n = ::recv(from, bytes.data(), bytes.size(), 0)) > 0) {
+      if (::send(to, bytes.data(), static_cast<std::size_t>(n), MSG_NOSIGNAL) < 0) break;
+      if (n > 1000) std::this_thread::sleep_for(pause);  // This is the slowness, not a wait.
+    }
+    ::shutdown(from, SHUT_RDWR);
+    ::shutdown(to, SHUT_RDWR);
+  }
+
+  const int listener_;
+  std::thread thread_;
+};
+
+TEST_CASE("a link by which nothing comes is cut, by name") {
+  const door d(impatient(200ms));
+  const int s = d.connect(raw_hello());
+  read_to_end(s);
+  CHECK(d.logged("nothing has come for 200 ms"));
+  CHECK(becomes_true([&] { return d.listener->links() == 0; }));
+}
+
+TEST_CASE("heartbeats are enough to keep a link") {
+  const auto self = impatient(1000ms);
+  const door d(self);
+  caller c;
+  const auto far = c.dial(d.target(), node("node-2"));
+  std::this_thread::sleep_for(1500ms);  // Nothing is said: that is what is tried.
+  CHECK(c.ask(far, std::string("hello")) == "root: hello");
+  CHECK(d.log_text().find("link_cut") == std::string::npos);
+}
+
+TEST_CASE("a large frame that takes longer than all patience cuts no link, and is told of") {
+  const auto self = impatient(1000ms);
+  std::atomic<int> told{0};
+  self.links->on_large_frame([&](incarnation life) { told += life == incarnation(5) ? 1 : 100; });
+  const door d(self);
+  {
+    const slow_network network(d.listener->port());
+    caller c;
+    auto other = node("node-2");
+    other.life = incarnation(5);
+    const auto far = c.dial(network.target(), other);
+    CHECK(c.ask(far, std::string("hello")) == "root: hello");
+    CHECK(told == 0);  // By small ones nobody is kept waiting.
+    constexpr std::size_t size = 4U << 20;
+    const auto before = std::chrono::steady_clock::now();
+    caf::scoped_actor asking{c.system};
+    std::size_t arrived = 0;
+    asking->request(far, caf::duration{20s}, std::string("large"), std::string(size, 'x'))
+        .receive([&](std::size_t n) { arrived = n; }, [](caf::error&) {});
+    CHECK(arrived == size);
+    CHECK(std::chrono::steady_clock::now() - before > 1500ms);
+    CHECK(told >= 10);
+    CHECK(told < 100);
+  }
+  self.links->on_large_frame({});
+}
+
+TEST_CASE("a link that is cut is broken for both ends, the others stand") {
+  const auto self = impatient(60s);
+  const door d(self);
+  caller a, b;
+  const auto dial = [&](caller& c, const std::string& id, std::int64_t life) {
+    auto other = node(id);
+    other.life = incarnation(life);
+    return c.dial(d.target(), other);
+  };
+  const auto of_a = dial(a, "node-2", 5), of_b = dial(b, "node-3", 6);
+  caf::scoped_actor watching{a.system};
+  watching->monitor(of_a);
+  self.links->cut(incarnation(5));
+  bool down = false;
+  watching->receive([&](const caf::down_msg&) { down = true; }, caf::after(10s) >> [] {});
+  CHECK(down);
+  CHECK(becomes_true([&] { return d.listener->links() == 1; }));
+  CHECK(b.ask(of_b, std::string("hello")) == "root: hello");
+  self.links->cut(incarnation(5));  // Of nobody any more.
+  SUBCASE("also at the end that has dialled") {
+    auto own = node("node-4");
+    own.links = std::make_shared<link_register>(60s);
+    auto target = d.target();
+    target.life = incarnation(1);
+    caller c;
+    c.dial(target, own);
+    CHECK(d.listener->links() == 2);
+    own.links->cut(incarnation(1));
+    CHECK(becomes_true([&] { return d.listener->links() == 1; }));
+  }
 }
 
 TEST_CASE("an operator speaks to the admin actor and to nobody else") {

@@ -14,13 +14,14 @@ using store::cluster_view;
 struct recorder final : membership_world {
   std::vector<cluster_decision> led;
   std::vector<shard_id> hosted, handed_over;
+  std::vector<incarnation> cut;
   int reads = 0;
 
   void read() override { ++reads; }
   void lead(cluster_decision what) override { led.push_back(std::move(what)); }
   void dial(const cluster_view::node&) override {}
   void send(incarnation, const member_message&) override {}
-  void forget(incarnation) override {}
+  void forget(incarnation peer) override { cut.push_back(peer); }
   void host(shard_id shard) override { hosted.push_back(shard); }
   void hand_over(shard_id shard) override { handed_over.push_back(shard); }
   void locate(shard_id, incarnation) override {}
@@ -35,8 +36,8 @@ struct recorder final : membership_world {
 
 /// One of `count` nodes a, b, c ..., whose incarnations are 1, 2, 3 ..., as `leader` leads.
 struct member {
-  member(std::int64_t self, int count, std::int64_t leader)
-      : core(std::string(1, static_cast<char>('a' + self - 1)), incarnation(self), {}, world) {
+  member(std::int64_t self, int count, std::int64_t leader, const membership_options& options = {})
+      : core(std::string(1, static_cast<char>('a' + self - 1)), incarnation(self), options, world) {
     for (int n = 0; n < count; ++n)
       view.nodes.push_back({std::string(1, char('a' + n)), incarnation(n + 1), "h:1", true, false});
     for (int n = 0; n < count; ++n)
@@ -61,7 +62,19 @@ struct member {
 };
 
 struct node_a : member {
-  node_a(int count, std::int64_t leader) : member(1, count, leader) {}
+  node_a(int count, std::int64_t leader, const membership_options& options = {})
+      : member(1, count, leader, options) {}
+  /// Time goes by, in which b says something now and then and c nothing.
+  void wait(std::chrono::milliseconds time) {
+    for (const auto until = now + time; now < until;) {
+      now += 50ms;
+      core.on_message(incarnation(2), {member_message::what::probe, incarnation(2)}, now);
+      core.on_tick(now);
+      if (world.led.empty()) continue;
+      const auto what = std::exchange(world.led, {}).back();
+      core.on_led({store::cluster_store::led::outcome::done, ++view.version}, what, now);
+    }
+  }
 };
 
 }  // namespace
@@ -75,6 +88,36 @@ TEST_CASE("with three nodes a broken link kills nobody until a second one has lo
   // Its shard goes out in the same decision.
   REQUIRE(a.world.led.back().assign.size() == 1);
   CHECK(a.world.led.back().assign[0].shard == shard_id(2));
+}
+
+TEST_CASE("who is silent for longer than silence_max is suspected, and his link is cut") {
+  for (const auto patience : {500ms, 1000ms, 3000ms, 60'000ms}) {
+    CAPTURE(patience.count());
+    membership_options options;
+    options.silence_max = patience;
+    node_a a(3, 1, options);
+    a.wait(patience);
+    CHECK(a.world.cut.empty());
+    CHECK(a.core.linked(incarnation(3)));
+    a.wait(100ms);
+    CHECK(a.world.cut == std::vector{incarnation(3)});
+    CHECK_FALSE(a.core.linked(incarnation(3)));
+    a.vote(2, 3);
+    CHECK(a.world.declared(3));
+  }
+}
+
+TEST_CASE("whose large frame is on its way is not silent") {
+  node_a a(3, 1);
+  for (int i = 0; i < 10; ++i) {
+    a.wait(900ms);
+    a.core.on_heard(incarnation(3), a.now);
+  }
+  CHECK(a.world.cut.empty());
+  a.wait(1100ms);
+  CHECK(a.world.cut == std::vector{incarnation(3)});
+  a.core.on_heard(incarnation(3), a.now);  // Too late: the link is gone.
+  CHECK_FALSE(a.core.linked(incarnation(3)));
 }
 
 TEST_CASE("a vote alone kills nobody either, and an old one does not count") {

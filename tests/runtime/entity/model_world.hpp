@@ -34,7 +34,8 @@ class model_world final : public shard_world {
   /// What the next commits end as, instead of what they deserve: the row may be durable or not.
   enum class fault { none, lost_before, lost_after } next_commit = fault::none;
   bool lease = true;
-  bool kafka_away = false;  // Nothing of `egress_calls` happens.
+  bool without_store = false;  // As an earlier life found.
+  bool kafka_away = false;     // Nothing of `egress_calls` happens.
   bool paused = false;
   bool live_ = false;
   bool drained_ = false;
@@ -47,6 +48,7 @@ class model_world final : public shard_world {
 
   time_point now() const override { return clock_; }
   bool lease_valid() const override { return lease; }
+  bool store_lost() const override { return without_store; }
   void take() override;
   void commit(store::commit_batch batch) override;
   void load(std::vector<entity_id> ids) override;

@@ -104,3 +104,68 @@ TEST_CASE("a shard that cannot learn what is out says that it waits for Kafka") 
   s.world->run_all();
   CHECK(s.world->replies.at(3) == json{{"balance", 0}});
 }
+
+TEST_CASE("a shard that cannot be handed over before Kafka is back says so") {
+  cut_off_shard s;
+  s.begin();
+  s.world->run_all();
+  s.world->kafka_away = true;
+  s.machine().on_request({"savings", "x"}, {"deposit", {{"amount", 10}}}, "", request_ref(1));
+  s.world->run_all();
+  s.machine().on_drain();
+  const auto ask = [&](std::uint32_t n) {
+    s.machine().on_request({"savings", "x"}, {"show_balance", json::object()}, "", request_ref(n));
+    s.machine().on_show({"savings", "x"}, request_ref(n + 100));
+    CHECK(s.world->replies.at(n)["error"] == s.world->replies.at(n + 100)["error"]);
+    return s.world->replies.at(n)["error"];
+  };
+  CHECK(ask(2) == "shard_unavailable");  // For a moment that is usual.
+  s.clock += 2s;
+  CHECK(ask(3) == "bridge_unavailable");
+  s.world->kafka_away = false;
+  s.world->run_all();
+  CHECK(s.world->drained_);
+}
+
+TEST_CASE("a shard that waits for other shards before it is handed over does not blame Kafka") {
+  cut_off_shard s;
+  s.setup.shard_of = [](const entity_id& id) { return id.key == "x" ? home : elsewhere; };
+  s.begin();
+  s.world->run_all();
+  s.machine().on_request({"savings", "x"}, {"deposit", {{"amount", 10}}}, "", request_ref(1));
+  s.machine().on_request({"savings", "x"}, {"transfer", {{"amount", 1}, {"to", "y"}}}, "",
+                         request_ref(2));
+  s.world->run_all();
+  REQUIRE(s.world->to_shards.size() == 1);
+  s.machine().on_drain();
+  s.clock += 2s;
+  s.machine().on_request({"savings", "x"}, {"show_balance", json::object()}, "", request_ref(3));
+  CHECK(s.world->replies.at(3)["error"] == "shard_unavailable");
+}
+
+TEST_CASE("a shard that cannot be taken says that it waits for the database") {
+  cut_off_shard s;
+  s.begin();
+  const auto ask = [&](std::uint32_t n) {
+    s.machine().on_request({"savings", "x"}, {"show_balance", json::object()}, "", request_ref(n));
+    return s.world->replies.at(n)["error"];
+  };
+  CHECK(ask(1) == "shard_unavailable");  // For a moment that is usual.
+  s.world->without_store = true;         // Unless that is why it begins anew.
+  CHECK(ask(2) == "store_unavailable");
+  s.world->without_store = false;
+  s.clock += 2s;
+  CHECK(ask(3) == "store_unavailable");
+}
+
+TEST_CASE("a lease that could not be renewed is the database's fault, a declared death is not") {
+  for (const bool for_ever : {false, true}) {
+    cut_off_shard s;
+    s.begin();
+    s.world->run_all();
+    s.machine().on_lease_lost(for_ever);
+    REQUIRE(s.world->failure);
+    CHECK(s.world->failure->what ==
+          (for_ever ? shard_failure::kind::lease : shard_failure::kind::store));
+  }
+}

@@ -71,14 +71,16 @@ TEST_CASE("a dead incarnation's connections are ended") {
 TEST_CASE("orders of operators: draining, and a shard's place") {
   const cluster_database c;
   member a(c, "a");
-  CHECK(a.tables.set_draining("a", true));
+  using enum cluster_store::written;
+  CHECK(a.tables.set_draining("a", true) == done);
   CHECK(a.tables.read()->nodes[0].draining);
-  CHECK(a.tables.set_draining("a", false));
+  CHECK(a.tables.set_draining("a", false) == done);
   CHECK_FALSE(a.tables.read()->nodes[0].draining);
-  CHECK_FALSE(a.tables.set_draining("nobody", true));
-  CHECK_FALSE(a.tables.assign(shard_id(1), "a"));  // Nobody leads who could follow it.
+  CHECK(a.tables.set_draining("nobody", true) == nothing_there);
+  // Nobody leads who could follow it.
+  CHECK(a.tables.assign(shard_id(1), "a") == nothing_there);
   const auto led = a.tables.lead(a.life, ttl, {});
-  CHECK(a.tables.assign(shard_id(1), "a"));
+  CHECK(a.tables.assign(shard_id(1), "a") == done);
   CHECK(a.tables.read()->shards[1].assigned == "a");
   CHECK(a.tables.read()->version == led.version + 1);
 }
@@ -93,10 +95,11 @@ TEST_CASE("a node that left is told from one that is dead, and either can be for
   CHECK_FALSE(nodes[0].left);
   CHECK(nodes[1].left);
   CHECK_FALSE(nodes[2].left);
-  CHECK_FALSE(a.tables.forget("a"));
-  CHECK(a.tables.forget("b"));
-  CHECK(a.tables.forget("d"));
-  CHECK_FALSE(a.tables.forget("d"));
+  using enum cluster_store::written;
+  CHECK(a.tables.forget("a") == refused);
+  CHECK(a.tables.forget("b") == done);
+  CHECK(a.tables.forget("d") == done);
+  CHECK(a.tables.forget("d") == nothing_there);
   CHECK(a.tables.read()->nodes.size() == 1);
 }
 
@@ -104,7 +107,10 @@ TEST_CASE("a database that does not answer is no answer") {
   cluster_store nowhere({"host=127.0.0.1 port=1 user=x dbname=x"});
   CHECK_FALSE(nowhere.read().has_value());
   CHECK(nowhere.lead(incarnation(1), ttl, {}).what == outcome::unavailable);
-  CHECK_FALSE(nowhere.set_draining("a", true));
+  using enum cluster_store::written;
+  CHECK(nowhere.set_draining("a", true) == unavailable);
+  CHECK(nowhere.assign(shard_id(1), "a") == unavailable);
+  CHECK(nowhere.forget("a") == unavailable);
 }
 
 }  // namespace troupe::store

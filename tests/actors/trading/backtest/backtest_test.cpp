@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "rig.hpp"
@@ -210,6 +211,44 @@ TEST_CASE("all symbols share one portfolio") {
   CHECK(r.orders[0].status == order_status::filled);
   CHECK(r.orders[1].refused == risk_refusal::cash);
   CHECK(r.positions[1] == fixed());
+}
+
+TEST_CASE("a position is valued at the side of the quote that there is") {
+  auto session = settings_for("buy_and_hold", {}, market::period::m1);
+  symbol_data data{instrument_of("SPY"), {}, {}};
+  market_event quote;
+  quote.kind = event_kind::quote;
+  quote.flags = market_event::has_bid | market_event::has_ask;
+  quote.price = units(100);
+  quote.ask = units(101);
+  quote.size = quote.ask_size = units(1000);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    quote.offset = i;
+    quote.time = i * market::second_micros;
+    data.events.push_back(quote);
+    if (i == 1) quote.ask = fixed();  // Nobody offers.
+  }
+  const auto r = run_backtest(settings_of(session), {&data, 1});
+  REQUIRE(r.fills.size() == 1);
+  CHECK(to_money(r.metrics.final_equity) == r.cash + to_money(units(100 * 100)));
+}
+
+TEST_CASE(
+    "a close that is denied is asked for again, and nothing is bought on top of what is held") {
+  auto settings = settings_of(settings_for("sma_cross", {{"fast", 1}, {"slow", 2}}));
+  settings.limits.orders_max = 1;
+  settings.limits.orders_window_ms = std::chrono::hours(24 * 4);
+  symbol_data data{instrument_of("SPY"), {}, {}};
+  for (const double close : {10.0, 11.0, 10.0, 11.0, 10.0, 9.0, 8.0, 7.0, 6.0})
+    add_bar(data, close, close);
+  const auto r = run_backtest(settings, {&data, 1});
+  const auto denied = std::ranges::count_if(
+      r.orders, [](const auto& o) { return o.refused == risk_refusal::order_rate; });
+  CHECK(denied == 2);
+  REQUIRE(r.fills.size() == 2);
+  CHECK(r.fills[0].side == side::buy);
+  CHECK(r.fills[1].quantity == units(100));
+  CHECK(r.positions[0] == fixed());
 }
 
 TEST_CASE("a bracket closes itself, and its children are told among the orders") {

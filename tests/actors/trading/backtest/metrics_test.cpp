@@ -82,6 +82,20 @@ TEST_CASE("the deepest fall from a peak, and how long until that was reached aga
   CHECK(never.max_drawdown_days == about(2));
 }
 
+TEST_CASE("time at the peak is no drawdown, and one ends when the peak is reached exactly") {
+  performance p(units(100), 1, 252);
+  const auto mark = [&p](std::int64_t hours, double equity) {
+    p.mark(hours * hour, notional_of(units(equity)), false);
+  };
+  for (std::int64_t day = 0; day <= 100; ++day) mark(day * 24, 100);
+  mark(102 * 24, 90);
+  mark(103 * 24, 100);
+  mark(150 * 24, 100);
+  const auto m = p.finish();
+  CHECK(m.max_drawdown == about(0.1));
+  CHECK(m.max_drawdown_days == about(3));  // From day 100 to day 103.
+}
+
 TEST_CASE("the curve has a point a mark; many marks are thinned evenly, the last one stays") {
   auto p = measured(252);
   p.finish();

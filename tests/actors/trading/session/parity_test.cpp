@@ -69,6 +69,12 @@ std::vector<story> stories() {
       {"quotes, queue", "grid_maker", grid, real, {{"symbols", {{"*", {{"short_max", "1000"}}}}}}},
       {"quotes, slow venue", "grid_maker", grid, slow},
       {"quotes, few orders", "grid_maker", grid, costs(), {{"open_orders_max", 3}}},
+      {"quotes, drawdown", "grid_maker", grid, costs(), {{"drawdown_max_percent", "0.005"}}},
+      {"quotes, slow venue, drawdown",
+       "grid_maker",
+       grid,
+       slow,
+       {{"drawdown_max_percent", "0.002"}}},
   };
 }
 
@@ -154,6 +160,24 @@ outcome of_world(const story& s, const json& limits,
 
 }  // namespace
 
+namespace {
+
+bool is_open(const std::string& status) {
+  return status == "pending" || status == "working" || status == "partially_filled";
+}
+
+/// The drawdown limit has halted trading, and nothing is left open.
+void check_kill_switch(const outcome& all, const std::string& name) {
+  CHECK_MESSAGE(std::ranges::any_of(all.verdicts,
+                                    [](const std::string& v) {
+                                      return v.find(R"("refused":"drawdown")") != std::string::npos;
+                                    }),
+                name);
+  for (const auto& [id, status] : all.ends) CHECK_MESSAGE(!is_open(status), name << ' ' << id);
+}
+
+}  // namespace
+
 TEST_CASE("a session on paper does what its back-test does, at any pace, with any deaths") {
   constexpr std::size_t events_count = 120;
   std::size_t orders = 0, fills = 0, denials = 0;
@@ -180,9 +204,14 @@ TEST_CASE("a session on paper does what its back-test does, at any pace, with an
       CHECK_MESSAGE(got.requests == expected.requests, name);
       CHECK_MESSAGE(got.verdicts == expected.verdicts, name);
       CHECK_MESSAGE(got.fills == expected.fills, name);
-      for (const auto& [id, status] : expected.ends)
-        if (status != "pending" && status != "working")
+      for (const auto& [id, status] : expected.ends) {
+        if (is_open(status)) {
+          CHECK_MESSAGE((!got.ends.contains(id) || is_open(got.ends.at(id))), name << ' ' << id);
+        } else {
           CHECK_MESSAGE(got.ends.at(id) == status, name << ' ' << id);
+        }
+      }
+      if (s.limits.contains("drawdown_max_percent")) check_kill_switch(expected, name);
       orders += expected.ends.size();
       fills += expected.fills.size();
       denials += expected.requests.size() - expected.ends.size();

@@ -154,6 +154,7 @@ TEST_CASE("what is refused is refused by name, told on the topic, and changes no
       {"symbols", {"IBM"}, "unknown_symbol"},
       {"symbols", json::array(), "unknown_symbol"},
       {"symbols", {"SPY", "SPY"}, "unknown_symbol"},
+      {"symbols", {"SPY", "S\nY"}, "unknown_symbol"},
       {"symbols", "SPY", "malformed_command"},
       {"parameters", {{"fast", "ten"}}, "malformed_command"},
       {"period", "2m", "malformed_command"},
@@ -178,6 +179,36 @@ TEST_CASE("what is refused is refused by name, told on the topic, and changes no
   CHECK(d.tell("create", a_create())["error"] == "wrong_phase");
   CHECK(d.tell("resume")["error"] == "wrong_phase");
   CHECK(d.tell("order_denied", {{"number", "one"}})["error"] == "malformed_message");
+}
+
+TEST_CASE("names of orders by hand and symbols that cannot be are no new session's") {
+  struct row {
+    const char* name;
+    const char* symbol;
+    session_refusal refusal;
+    const char* detail;
+  };
+  using enum session_refusal;
+  const row table[]{
+      {"by-hand", "SPY", bad_name, "names that begin with by-hand are for orders by hand"},
+      {"by-hand-anna", "S\nY", bad_name, "names that begin with by-hand are for orders by hand"},
+      {"by hand", "SPY", bad_name, "the name of a session must be 1 to 64 characters"},
+      {"by-han", "SPY", none, ""},
+      {"my-by-hand", "BTC/USDT", none, ""},
+      {"s1", "S\nY", unknown_symbol, "a symbol must have 1 to 32 characters, no control"},
+      {"s1", "S\\Y", unknown_symbol, "a symbol must have 1 to 32 characters, no control"},
+  };
+  for (const auto& one : table) {
+    CAPTURE(one.name);
+    CAPTURE(one.symbol);
+    faults wrong;
+    auto body = a_create();
+    body["symbols"] = {one.symbol};
+    auto wish = read_create(body, one.name, wrong);
+    const auto answer = complete(wish, every_symbol);
+    CHECK(name_of(answer.refusal) == name_of(one.refusal));
+    CHECK(answer.detail.starts_with(one.detail));
+  }
 }
 
 TEST_CASE("it decides, waits for the verdict and for the effects, and goes on where it stopped") {
