@@ -37,6 +37,7 @@
 #include "runtime/entity/member_actor.hpp"
 #include "runtime/entity/supervisor_actor.hpp"
 #include "runtime/http/server.hpp"
+#include "runtime/metrics/process.hpp"
 #include "runtime/store/blob_store.hpp"
 #include "runtime/store/node_store.hpp"
 #include "runtime/store/postgres_store.hpp"
@@ -274,6 +275,7 @@ class node {
       const auto problems = store_->verify();
       if (!problems.empty()) throw store::unavailable_error(problems.front());
     });
+    store_watches_ = watch_store(metrics_, *store_);
     ingress_ = std::make_unique<bridge::kafka_ingress>(bridge_ingress_options(all_, things_));
     status_.ask_kafka([this] { return ingress_->away_since(); });
     egress_ = std::make_unique<bridge::kafka_egress>(
@@ -400,6 +402,7 @@ class node {
     caf::anon_send_exit(supervisor_, caf::exit_reason::kill);
     if (herald_) caf::anon_send_exit(herald_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(admin_, caf::exit_reason::user_shutdown);
+    store_watches_.clear();
     store_.reset();
     log::info("node", "stopped");
     {
@@ -415,6 +418,7 @@ class node {
   const stop_signals& signals_;
   system_clock_source clock_;
   metrics::registry metrics_;
+  const std::vector<metrics::registry::subscription> process_ = metrics::watch_process(metrics_);
   shard_router router_;
   status_board board_;
   node_status status_;
@@ -430,6 +434,7 @@ class node {
   steady_time joined_at_{};
   cluster::lease_keeper::callbacks lease_on_;
   std::unique_ptr<store::postgres_store> store_;
+  std::vector<metrics::registry::subscription> store_watches_;
   std::unique_ptr<bridge::kafka_ingress> ingress_;
   std::unique_ptr<bridge::kafka_egress> egress_;
   std::unique_ptr<bridge::kafka_history> history_;

@@ -19,6 +19,26 @@ std::int64_t age_ms(time_point since) {
 
 }  // namespace
 
+std::vector<metrics::registry::subscription> watch_store(metrics::registry& metrics,
+                                                         const store::postgres_store& of) {
+  std::vector<metrics::registry::subscription> all;
+  using statistics = store::store_statistics;
+  const auto commits = [&](const char* outcome, std::uint64_t statistics::*count) {
+    all.push_back(metrics.watch_counter(
+        "troupe_store_commits_total", "Commits by what became of them.", {{"outcome", outcome}},
+        [&of, count] { return static_cast<double>(of.statistics().*count); }));
+  };
+  commits("committed", &statistics::committed);
+  commits("fenced", &statistics::fenced);
+  commits("outcome_unknown", &statistics::outcome_unknown);
+  commits("unavailable", &statistics::unavailable);
+  commits("rejected", &statistics::rejected);
+  all.push_back(metrics.watch_gauge("troupe_store_waiting_calls",
+                                    "Calls that wait for a connection to PostgreSQL.", {},
+                                    [&of] { return static_cast<double>(of.statistics().queued); }));
+  return all;
+}
+
 node_status::node_status(identity who, const status_board& board, metrics::registry& metrics)
     : who_(std::move(who)), board_(board), started_(clock_.steady()) {
   watch(metrics);

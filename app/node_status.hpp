@@ -11,8 +11,14 @@
 #include "runtime/entity/health.hpp"
 #include "runtime/metrics/registry.hpp"
 #include "runtime/store/cluster_store.hpp"
+#include "runtime/store/postgres_store.hpp"
 
 namespace troupe::app {
+
+/// Metrics of what the store has done. They stay for as long as the result is kept, which must go
+/// before the store.
+[[nodiscard]] std::vector<metrics::registry::subscription> watch_store(
+    metrics::registry& metrics, const store::postgres_store& of);
 
 /// What a node tells of itself: status and health as JSON, and its metrics.
 class node_status {

@@ -35,7 +35,7 @@ rdk::settings consumer_fixed() {
           {"enable.auto.commit", "false"},
           {"enable.auto.offset.store", "false"},
           {"auto.offset.reset", "error"},
-          {"enable.partition.eof", "false"}};
+          {"enable.partition.eof", "true"}};
 }
 
 }  // namespace
@@ -78,6 +78,7 @@ void ingress_poller::run() {
     run_commands();
     client_->look_for_brokers();
     look_at_doubtful();
+    look_at_ends();
     release_drained();
     if (held_back()) {
       total_->wake.wait(static_cast<int>(idle_wait.count()));
@@ -160,15 +161,18 @@ void ingress_poller::hand_over(ingress_slot& s, std::span<rd_kafka_message_t* co
       s.next = m->offset + 1;
       continue;
     }
-    if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) on_error(s, *m);
+    if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+      on_read_to(s, m->offset);
+    else if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      on_error(s, *m);
     rd_kafka_message_destroy(m);
   }
-  if (batch->records.empty()) return;
+  if (batch->records.empty()) return tell_end(s, log_end(s));
   if (s.in_doubt != ingress_slot::doubt::none) set_doubt(s, ingress_slot::doubt::none);
   batch->shard = s.shard;
   batch->topic = s.topic;
   batch->assignment = s.assignment;
-  batch->log_end = log_end(s);
+  batch->log_end = s.end = log_end(s);
   loan->count();
   batch->storage = std::move(loan);
   if (s.gauge->records.load() >= options_.shard_inflight_max) {
@@ -199,11 +203,20 @@ bool ingress_poller::nudge() {
   return true;
 }
 
+/// As the client knows it from its fetches, or as it was asked for.
 std::int64_t ingress_poller::log_end(const ingress_slot& s) const {
   std::int64_t low = 0, high = 0;
   const auto partition = static_cast<std::int32_t>(s.shard.value());
   rd_kafka_get_watermark_offsets(client_->get(), names_[s.topic].c_str(), partition, &low, &high);
-  return std::max(high, s.next);
+  return records_end(s, std::max(high, s.end));
+}
+
+std::int64_t ingress_poller::records_end(const ingress_slot& s, std::int64_t end) {
+  return end <= std::max(s.next, s.read_to) ? s.next : end;
+}
+
+void ingress_poller::tell_end(ingress_slot& s, std::int64_t end) {
+  if (std::exchange(s.end, end) != end) s.to->log_end(s.topic, position(end));
 }
 
 }  // namespace troupe::bridge

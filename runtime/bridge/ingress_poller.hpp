@@ -32,12 +32,17 @@ struct ingress_slot {
   std::shared_ptr<const ingress_port::receiver> to;
   rdk::queue_ptr queue;   // What has been fetched of it. Held back, it simply stays there.
   std::int64_t next = 0;  // Offset after the last record handed over.
-  bool assigned = false;
-  bool held = false;  // By the host.
-  bool full = false;  // By what is in flight.
+  std::int64_t end = 0;   // Of the log, as last told to the host.
+  // The client has read up to here. What lies between the last record and this is none: marks of
+  // transactions, gaps.
+  std::int64_t read_to = 0;
+  bool wanted = false;    // From its start to its stop ...
+  bool assigned = false;  // ... while the client reads it.
+  bool held = false;      // By the host.
+  bool full = false;      // By what is in flight.
   std::shared_ptr<inflight_gauge> gauge = std::make_shared<inflight_gauge>();
-  // Until its first record a slot is in doubt: the client does not always say that a position or a
-  // partition is missing.
+  // Until its first record, or the log's end, a slot is in doubt: the client does not always say
+  // that a position or a partition is missing.
   enum class doubt : std::uint8_t { none, existence, range };
   doubt in_doubt = doubt::none;
   steady_time look_at{};
@@ -81,6 +86,8 @@ class ingress_poller {
   void hand_over(ingress_slot& s, std::span<rd_kafka_message_t* const> messages);
   bool nudge();
   std::int64_t log_end(const ingress_slot& s) const;
+  static std::int64_t records_end(const ingress_slot& s, std::int64_t end);
+  void tell_end(ingress_slot& s, std::int64_t end);
 
   ingress_slot& slot_at(std::uint32_t topic, shard_id shard);
   template <class F>
@@ -93,14 +100,18 @@ class ingress_poller {
   void release_drained();
 
   void on_error(ingress_slot& s, const rd_kafka_message_t& m);
+  void on_read_to(ingress_slot& s, std::int64_t end);
   void set_doubt(ingress_slot& s, ingress_slot::doubt d);
   void look_at_doubtful();
   void look_at(ingress_slot& s);
+  void look_at_ends();
   template <class Answer, class F>
   std::function<void(Answer)> answered(ingress_slot& s, F f);
   void on_range(ingress_slot& s, const partition_inspector::range& range);
   void on_count(ingress_slot& s, const std::uint32_t& partitions);
-  void report_truncated(ingress_slot& s, std::int64_t first);
+  void on_ends(const std::vector<std::pair<ingress_slot*, std::uint64_t>>& asked,
+               const std::vector<std::int64_t>& ends);
+  void report(ingress_slot& s, unreadable_log what);
 
   const ingress_options options_;
   std::shared_ptr<inflight_total> total_ = std::make_shared<inflight_total>();
@@ -118,6 +129,8 @@ class ingress_poller {
   int doubtful_ = 0;
   bool stalled_ = false;
   steady_time nudged_{};
+  int asking_ends_ = 0;
+  steady_time ends_asked_{};
 
   std::mutex mutex_;
   std::deque<std::function<void()>> commands_;

@@ -11,6 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto look_again = 1'000ms;
+constexpr auto ends_every = 1'000ms;
 /// A broker that has just restarted may not know its topics yet.
 constexpr int looks_max = 5;
 
@@ -67,6 +68,8 @@ void ingress_poller::start_slot(ingress_slot& s, std::int64_t from) {
   ++s.life;
   s.gauge = std::make_shared<inflight_gauge>();
   s.next = from;
+  s.end = s.read_to = from;
+  s.wanted = true;
   // Taken anew each time: the client may have dropped an unassigned partition with its queue.
   s.queue.reset(rd_kafka_queue_get_partition(client_->get(), names_[s.topic].c_str(),
                                              static_cast<std::int32_t>(s.shard.value())));
@@ -112,7 +115,7 @@ void ingress_poller::stop_slot(ingress_slot& s) {
   ++s.life;
   set_doubt(s, ingress_slot::doubt::none);
   if (s.full) std::erase(full_, &s);
-  s.full = false;
+  s.full = s.wanted = false;
   std::erase(started_, &s);
   if (!s.assigned) return;
   s.assigned = false;
@@ -150,6 +153,11 @@ void ingress_poller::on_error(ingress_slot& s, const rd_kafka_message_t& m) {
   if (lost) set_doubt(s, ingress_slot::doubt::range);
   if (unknown && s.in_doubt == ingress_slot::doubt::none)
     set_doubt(s, ingress_slot::doubt::existence);
+}
+
+void ingress_poller::on_read_to(ingress_slot& s, std::int64_t end) {
+  s.read_to = end;
+  if (s.in_doubt == ingress_slot::doubt::existence) set_doubt(s, ingress_slot::doubt::none);
 }
 
 void ingress_poller::set_doubt(ingress_slot& s, ingress_slot::doubt d) {
@@ -194,14 +202,17 @@ void ingress_poller::look_at(ingress_slot& s) {
 }
 
 void ingress_poller::on_range(ingress_slot& s, const partition_inspector::range& range) {
-  if (s.next < range.low || s.next > range.high) return report_truncated(s, range.low);
-  restart_slot(s);
+  using enum unreadable_log::cause;
+  if (s.next >= range.low && s.next <= range.high) return restart_slot(s);
+  report(s, {s.topic, s.next < range.low ? truncated : ended, position(s.next), position(range.low),
+             position(range.high)});
 }
 
 void ingress_poller::on_count(ingress_slot& s, const std::uint32_t& partitions) {
   if (s.shard.value() < partitions)
-    return s.looks == 0 ? set_doubt(s, ingress_slot::doubt::none) : restart_slot(s);
-  if (++s.looks >= looks_max) report_truncated(s, -1);
+    return s.assigned && s.looks == 0 ? set_doubt(s, ingress_slot::doubt::none) : restart_slot(s);
+  if (++s.looks >= looks_max)
+    report(s, {s.topic, unreadable_log::cause::unknown, position(s.next), {}, {}});
 }
 
 void ingress_poller::restart_slot(ingress_slot& s) {
@@ -210,10 +221,48 @@ void ingress_poller::restart_slot(ingress_slot& s) {
   start_slot(s, from);
 }
 
-void ingress_poller::report_truncated(ingress_slot& s, std::int64_t first) {
+void ingress_poller::report(ingress_slot& s, unreadable_log what) {
   const auto to = s.to;
   stop_slot(s);
-  to->truncated(s.topic, position(s.next), position(first));
+  to->unreadable(what);
+}
+
+/// What the client knows of a log's end comes with its records: a partition that brings none would
+/// look as if it had been read to its end. Nor does it tell a partition whose topic has gone.
+void ingress_poller::look_at_ends() {
+  const auto now = std::chrono::steady_clock::now();
+  if (asking_ends_ > 0 || now - ends_asked_ < ends_every || client_->away_since()) return;
+  ends_asked_ = now;
+  // A topic at a time: one that is unknown spoils the answer about all.
+  for (std::size_t topic = 0; topic < slots_.size(); ++topic) {
+    std::vector<std::pair<ingress_slot*, std::uint64_t>> asked;
+    for (auto& s : slots_[topic])
+      if (s && s->wanted && s->looks == 0) asked.emplace_back(s.get(), s->life);
+    if (asked.empty()) continue;
+    rdk::partitions_ptr list(rd_kafka_topic_partition_list_new(static_cast<int>(asked.size())));
+    for (const auto& [s, life] : asked)
+      rd_kafka_topic_partition_list_add(list.get(), names_[topic].c_str(),
+                                        static_cast<std::int32_t>(s->shard.value()))
+          ->offset = RD_KAFKA_OFFSET_END;
+    ++asking_ends_;
+    inspector_->find_ends(std::move(list),
+                          [this, asked = std::move(asked)](std::vector<std::int64_t> ends) {
+                            post([this, asked, ends = std::move(ends)] { on_ends(asked, ends); });
+                          });
+  }
+}
+
+void ingress_poller::on_ends(const std::vector<std::pair<ingress_slot*, std::uint64_t>>& asked,
+                             const std::vector<std::int64_t>& ends) {
+  --asking_ends_;
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    auto& [s, life] = asked[i];
+    if (s->life != life) continue;
+    if (ends[i] >= 0)
+      tell_end(*s, records_end(*s, std::max(ends[i], s->end)));
+    else if (s->in_doubt == ingress_slot::doubt::none)
+      set_doubt(*s, ingress_slot::doubt::existence);
+  }
 }
 
 }  // namespace troupe::bridge

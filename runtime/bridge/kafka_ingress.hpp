@@ -16,7 +16,7 @@ class ingress_poller;
 /// in flight and holds the shard, or the poll, back.
 ///
 /// Brokers that go away are waited for. A topic or partition that does not exist is reported as
-/// truncated with first -1, after several looks at it.
+/// unknown, after several looks at it.
 class kafka_ingress final : public ingress_port {
  public:
   /// Throws bad_kafka_setting.

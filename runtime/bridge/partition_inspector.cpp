@@ -1,10 +1,17 @@
 #include "runtime/bridge/partition_inspector.hpp"
 
+#include <span>
+
 namespace troupe::bridge {
 
 namespace {
 
 constexpr int answer_ms_max = 1'000;
+
+bool means_unknown(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+         error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+}
 
 }  // namespace
 
@@ -34,6 +41,17 @@ void partition_inspector::count_partitions(std::string topic, on_count answer) {
       return answer(static_cast<std::uint32_t>(t.partition_cnt));
     answer(t.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? std::optional<std::uint32_t>(0)
                                                             : std::nullopt);
+  });
+}
+
+void partition_inspector::find_ends(rdk::partitions_ptr partitions, on_ends answer) {
+  asker_.post([this, list = std::shared_ptr(std::move(partitions)), answer = std::move(answer)] {
+    const auto failed = rd_kafka_offsets_for_times(client_->get(), list.get(), answer_ms_max);
+    std::vector<std::int64_t> ends;
+    if (failed == RD_KAFKA_RESP_ERR_NO_ERROR || means_unknown(failed))
+      for (const auto& p : std::span(list->elems, static_cast<std::size_t>(list->cnt)))
+        ends.push_back(p.err == RD_KAFKA_RESP_ERR_NO_ERROR ? p.offset : -1);
+    answer(std::move(ends));
   });
 }
 

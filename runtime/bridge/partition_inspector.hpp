@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/base/job_thread.hpp"
 #include "runtime/bridge/kafka_client.hpp"
@@ -28,6 +29,10 @@ class partition_inspector {
 
   void find_range(std::string topic, std::uint32_t partition, on_range answer);
   void count_partitions(std::string topic, on_count answer);
+  /// Ends of these partitions of one topic, in their order, -1 where there may be no such
+  /// partition; nothing: no broker has answered.
+  using on_ends = std::function<void(std::vector<std::int64_t>)>;
+  void find_ends(rdk::partitions_ptr partitions, on_ends answer);
   /// Sends a small request to the brokers of these partitions: the client's thread that fetches
   /// from a broker may sleep for up to a second beside what it should fetch, and wakes up by it.
   void nudge(rdk::partitions_ptr partitions);

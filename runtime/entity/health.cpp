@@ -22,6 +22,9 @@ std::string problem_of(const status_board::entry& shard, time_point now, steady_
     return "oldest uncommitted input is " + seconds_text(now - p.uncommitted_since) + " old";
   if (p.undelivered_since != time_point{} && now - p.undelivered_since > limits.undelivered_max)
     return "oldest undelivered message is " + seconds_text(now - p.undelivered_since) + " old";
+  if (p.starved_since != time_point{} && now - p.starved_since > limits.stalled_max)
+    return "nothing of topic " + p.starved_of + " has come for " +
+           seconds_text(now - p.starved_since) + " with a lag of " + std::to_string(p.lag);
   if (p.lag > 0 && steady - shard.advanced > limits.stalled_max)
     return "has not advanced for " + seconds_text(steady - shard.advanced) + " with a lag of " +
            std::to_string(p.lag);

@@ -65,18 +65,34 @@ struct ingress_def {
   std::function<std::unique_ptr<decoder>()> make_decoder;
 };
 
+/// Why a partition cannot be read from the position that was wanted.
+struct unreadable_log {
+  enum class cause : std::uint8_t {
+    truncated,  // Records were deleted before they were read: it begins at `begin`, behind
+                // `wanted`.
+    unknown,    // There is no such topic, or it has no such partition.
+    ended,      // It ends at `end`, before `wanted`: the topic was made anew, or lost its end.
+  };
+  std::uint32_t topic = 0;
+  cause why = cause::truncated;
+  position wanted;
+  position begin;  // Unless it is unknown.
+  position end;    // Unless it is unknown.
+};
+
 /// The log on the way in. Implemented by the bridge.
 class ingress_port {
  public:
   virtual ~ingress_port() = default;
 
+  /// All of it runs on the polling thread: hand over, do not work.
   struct receiver {
-    /// Runs on the polling thread: hand over, do not work.
     std::function<void(record_batch_ptr)> records;
-    /// The log no longer has the position: `wanted` was truncated away, the log begins at `first`
-    /// (-1: unknown topic or partition). The partition stays unassigned until the host assigns it
-    /// again.
-    std::function<void(std::uint32_t topic, position wanted, position first)> truncated;
+    /// The partition stays unassigned until the host assigns it again.
+    std::function<void(const unreadable_log&)> unreadable;
+    /// Where the last record of the log ends, told when that is news and no record tells it: about
+    /// once a second, also while nothing is handed over.
+    std::function<void(std::uint32_t topic, position end)> log_end;
   };
   struct start {
     std::uint32_t topic;

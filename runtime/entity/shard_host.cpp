@@ -220,9 +220,9 @@ void shard_host::assign(epoch era, std::vector<ingress_port::start> from) {
   to.records = [self = caf::actor_cast<caf::actor>(this)](record_batch_ptr batch) {
     caf::anon_send(self, records_arrived{std::move(batch)});
   };
-  to.truncated = later([](shard_machine& s, std::uint32_t topic, position wanted, position first) {
-    s.on_truncated(topic, wanted, first);
-  });
+  to.unreadable = later([](shard_machine& s, const unreadable_log& log) { s.on_unreadable(log); });
+  to.log_end =
+      later([](shard_machine& s, std::uint32_t topic, position end) { s.on_log_end(topic, end); });
   environment_.ingress->assign(shard_, era.value(), std::move(from), std::move(to));
 }
 

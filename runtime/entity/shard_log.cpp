@@ -9,6 +9,33 @@
 
 namespace troupe {
 
+namespace {
+
+std::int64_t missing_of(const unreadable_log& log) {
+  return log.begin.value() - log.wanted.value();
+}
+
+std::string words_for(const unreadable_log& log) {
+  const auto wanted = "position " + std::to_string(log.wanted.value());
+  switch (log.why) {
+    case unreadable_log::cause::truncated:
+      return " begins at offset " + std::to_string(log.begin.value()) + ", " + wanted +
+             " is gone: " + std::to_string(missing_of(log)) +
+             " records are missing (set ingress.on_truncated to \"continue\" to go on without "
+             "them)";
+    case unreadable_log::cause::unknown:
+      return " does not exist, " + wanted +
+             " cannot be read: it was deleted (a node makes missing topics when it starts)";
+    case unreadable_log::cause::ended:
+      return " ends at offset " + std::to_string(log.end.value()) + ", before " + wanted +
+             ": the topic was made anew or has lost its end, and nothing says where to go on "
+             "(docs/operations.md, \"When something is lost\")";
+  }
+  return {};
+}
+
+}  // namespace
+
 /// Takes what the decoder makes of one span of records.
 class shard_machine::records_sink final : public decoder_sink {
  public:
@@ -70,8 +97,8 @@ class shard_machine::records_sink final : public decoder_sink {
 
 void shard_machine::on_records(const record_batch_ptr& batch) {
   if (phase_ != phase::live || batch->assignment != era_.value() || batch->records.empty()) return;
-  logs_[batch->topic].end = std::max(logs_[batch->topic].end, batch->log_end);
   take_records(batch->topic, batch);
+  note_end(logs_[batch->topic], batch->log_end, true);
   source_.flush([this](shard_id to, feed_packet what) { world_.send_feed(to, std::move(what)); });
   load_missing();
   run_units();
@@ -142,32 +169,53 @@ void shard_machine::dead_letter(const std::string& source, std::int64_t place, s
   if (log_plane) output_waiting_ = true;
 }
 
-void shard_machine::on_truncated(std::uint32_t topic, position wanted, position first) {
+void shard_machine::on_log_end(std::uint32_t topic, position end) {
   if (phase_ != phase::live) return;
-  const auto& name = setup_.things.ingress[topic].topic;
-  const auto missing = first.value() - wanted.value();
-  log::error("entity", "log_truncated",
+  note_end(logs_[topic], end.value(), false);
+}
+
+/// `taken`: records of it have just come.
+void shard_machine::note_end(log_topic& log, std::int64_t end, bool taken) const {
+  log.end = end;
+  if (log.end <= log.next.value())
+    log.waits_since = {};
+  else if (taken || log.waits_since == time_point{})
+    log.waits_since = world_.now();
+}
+
+void shard_machine::on_unreadable(const unreadable_log& log) {
+  if (phase_ != phase::live) return;
+  using enum unreadable_log::cause;
+  // What another log holds at this position, or what came back from nothing, is not what was to be
+  // read: only records that are known to be gone can be done without.
+  const bool goes_on = log.why == truncated && setup_.limits.go_on_when_truncated;
+  const auto& topic = setup_.things.ingress[log.topic].topic;
+  const auto* const event = log.why == truncated ? "log_truncated"
+                            : log.why == unknown ? "log_unknown"
+                                                 : "log_ended";
+  log::error("entity", event,
              {{"shard", id_},
-              {"topic", name},
-              {"wanted", wanted},
-              {"first", first},
-              {"missing", missing},
-              {"goes_on", setup_.limits.go_on_when_truncated}});
-  if (!setup_.limits.go_on_when_truncated || first.value() < 0)
-    return fail({shard_failure::kind::log,
-                 "topic " + name + " partition " + std::to_string(id_.value()) +
-                     " begins at offset " + std::to_string(first.value()) + ", position " +
-                     std::to_string(wanted.value()) + " is gone: " + std::to_string(missing) +
-                     " records are missing (set ingress.on_truncated to \"continue\" to go on "
-                     "without them)",
-                 {},
-                 {}});
-  progress_.log_missing += std::max<std::int64_t>(0, missing);
-  logs_[topic].next = logs_[topic].applied = first;
-  source_.skipped(setup_.things.ingress[topic].kind, first);
+              {"topic", topic},
+              {"wanted", log.wanted},
+              {"begin", log.begin},
+              {"end", log.end},
+              {"missing", log.why == truncated ? missing_of(log) : 0},
+              {"goes_on", goes_on}});
+  if (goes_on) return go_on_behind_gap(log);
+  const auto partition = "topic " + topic + " partition " + std::to_string(id_.value());
+  fail({shard_failure::kind::log, partition + words_for(log), {}, {}});
+}
+
+/// Without the records that the log has lost.
+void shard_machine::go_on_behind_gap(const unreadable_log& log) {
+  auto& own = logs_[log.topic];
+  progress_.log_missing += missing_of(log);
+  own.next = own.applied = log.begin;
+  note_end(own, log.end.value(), true);
+  source_.skipped(setup_.things.ingress[log.topic].kind, log.begin);
   open_.advanced = true;
   checkpoint_now_ = true;
-  world_.assign(era_, {{topic, first}});
+  world_.assign(era_, {{log.topic, log.begin}});
   maybe_commit();
 }
 
@@ -186,6 +234,7 @@ void shard_machine::hold_back_if_full() {
     world_.pause();
   } else if (low && held_back_) {
     held_back_ = false;
+    for (auto& log : logs_) note_end(log, log.end, true);  // So far it was not the log that waited.
     world_.resume();
   }
 }

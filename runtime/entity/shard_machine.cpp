@@ -285,10 +285,15 @@ void shard_machine::on_loaded(const std::vector<entity_id>& asked,
 
 shard_progress shard_machine::progress() const {
   auto p = progress_;
-  for (const auto& log : logs_) {
+  for (std::size_t i = 0; i < logs_.size(); ++i) {
+    const auto& log = logs_[i];
     p.applied += log.taken;
     p.uncommitted += log.taken - log.committed;
     p.lag += std::max<std::int64_t>(0, log.end - log.next.value());
+    if (held_back_ || draining_ || log.waits_since == time_point{}) continue;
+    if (p.starved_since != time_point{} && p.starved_since <= log.waits_since) continue;
+    p.starved_since = log.waits_since;
+    p.starved_of = setup_.things.ingress[i].topic;
   }
   p.uncommitted_since = closing_since_ != time_point{} ? closing_since_ : open_since_;
   p.undelivered = outbox_.undelivered();

@@ -45,8 +45,10 @@ struct shard_setup {
 struct shard_progress {
   std::int64_t era = 0;
   bool live = false;
-  std::int64_t applied = 0;  // Records applied since the shard went live.
-  std::int64_t lag = 0;      // Records in the log that have not been taken yet, over all topics.
+  std::int64_t applied = 0;    // Records applied since the shard went live.
+  std::int64_t lag = 0;        // Records in the log that have not been taken yet, over all topics.
+  time_point starved_since{};  // Since when a topic has had some, and brought none; epoch: none.
+  std::string starved_of;      // That topic.
   std::int64_t uncommitted = 0;    // Records taken but not yet committed.
   time_point uncommitted_since{};  // When the oldest of them was taken; epoch if there is none.
   std::int64_t commits = 0;
@@ -85,7 +87,8 @@ class shard_machine {
   void on_taken(std::optional<store::taken_shard> taken, store::commit_outcome why);
   void on_egress_opened(const std::map<std::string, sequence>& out);
   void on_records(const record_batch_ptr& batch);
-  void on_truncated(std::uint32_t topic, position wanted, position first);
+  void on_unreadable(const unreadable_log& log);
+  void on_log_end(std::uint32_t topic, position end);
   void on_loaded(const std::vector<entity_id>& asked,
                  std::optional<std::vector<store::entity_row>> rows);
 
@@ -143,6 +146,7 @@ class shard_machine {
     position next;     // First record not yet taken.
     position applied;  // Unit plane: first record whose unit has not ended.
     std::int64_t end = 0;
+    time_point waits_since{};  // Since when it goes further than what came; epoch: it does not.
     bool log_fed = false;
     std::int64_t taken = 0;      // Records applied since the shard went live ...
     std::int64_t closing = 0;    // ... of those, in the batch that is being committed ...
@@ -170,6 +174,8 @@ class shard_machine {
   void dead_letter(const std::string& source, std::int64_t place, std::string_view key,
                    std::string_view payload, std::string_view reason, std::string_view detail);
   void hold_back_if_full();
+  void note_end(log_topic& log, std::int64_t end, bool taken) const;
+  void go_on_behind_gap(const unreadable_log& log);
 
   // Unit plane (shard_units.cpp)
   /// Kafka does not take what the shard has to say: no unit runs until it does.

@@ -71,8 +71,9 @@ class shard_world : public feed_port {
   virtual void send_to_shard(const store::outbox_row& row) = 0;  // on_channel_acknowledged
   virtual void acknowledge_channel(shard_id source, sequence up_to) = 0;
 
-  virtual void assign(epoch era,
-                      std::vector<ingress_port::start> from) = 0;  // on_records, on_truncated
+  virtual void assign(
+      epoch era,
+      std::vector<ingress_port::start> from) = 0;  // on_records, on_unreadable, on_log_end
   virtual void pause() = 0;
   virtual void resume() = 0;
   virtual void unassign() = 0;

@@ -67,6 +67,7 @@ class run {
     result.refused = world_.database.refused;
     result.deaths = world_.database.deaths;
     result.transfers = clients_.orders();
+    result.orders = world_.database.orders;
     result.fingerprint = world_.time.below(~0ULL);
     return result;
   }
@@ -90,6 +91,7 @@ class run {
     const auto end = time.now() + settled_within;
     for (std::string missing = "?"; !missing.empty();) {
       for (int i = 0; i < steps_between_looks; ++i) time.run_next();
+      end_drains();
       missing = unsettled();
       if (!missing.empty() && time.now() > end) throw broken("progress: " + missing + state());
     }
@@ -106,7 +108,7 @@ class run {
     auto& node = any_node();
     const int it = node.number(), other = any_node().number();
     constexpr int database = simulated_network::database;
-    switch (time.below(10)) {
+    switch (time.below(14)) {
       case 0:
         node.crash();
         break;
@@ -133,11 +135,60 @@ class run {
       case 8:
         node.leave();
         break;
+      case 9:
+      case 10:
+        move_shard(node, other);
+        break;
+      case 11:
+        drain(node, other);
+        break;
+      case 12:
+        undrain(node, other);
+        break;
       default:  // From everything.
         cut(it, database, true);
         for (const auto& n : world_.nodes) cut(it, n->number(), true);
     }
     time.after(time.between(200, 4000), [this] { make_fault(); });
+  }
+
+  /// A node as another one that is up knows it; null if that takes it for dead.
+  static const store::cluster_view::node* known(const simulated_node& to, const std::string& id) {
+    const auto& nodes = to.view().nodes;
+    const auto it = std::ranges::find(nodes, id, &store::cluster_view::node::id);
+    return it != nodes.end() && it->live ? &*it : nullptr;
+  }
+
+  // What an operator orders of a node, and it does not refuse.
+
+  void move_shard(simulated_node& asked, int to) {
+    if (!asked.up()) return;
+    const auto id = world_.nodes[static_cast<std::size_t>(to)]->id();
+    const auto* target = known(asked, id);
+    if (target == nullptr || target->draining) return;
+    const shard_id shard(static_cast<std::uint32_t>(world_.time.below(world_.shards)));
+    asked.order([shard, id](auto& tables) { tables.assign(shard, id); });
+  }
+
+  void drain(simulated_node& asked, int which) {
+    if (!asked.up()) return;
+    const auto id = world_.nodes[static_cast<std::size_t>(which)]->id();
+    const auto& nodes = asked.view().nodes;
+    const bool last = std::ranges::none_of(
+        nodes, [&](const auto& n) { return n.live && !n.draining && n.id != id; });
+    if (known(asked, id) == nullptr || last) return;
+    asked.order([id](auto& tables) { tables.set_draining(id, true); });
+  }
+
+  void undrain(simulated_node& asked, int which) {
+    const auto id = world_.nodes[static_cast<std::size_t>(which)]->id();
+    asked.order([id](auto& tables) { tables.set_draining(id, false); });
+  }
+
+  /// An order that was under way may arrive late.
+  void end_drains() {
+    for (const auto& n : world_.nodes)
+      if (!n->leaves()) world_.database.set_draining(n->id(), false);
   }
 
   void cut(int from, int to, bool both) {

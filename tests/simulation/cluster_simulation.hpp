@@ -23,9 +23,10 @@
 /// - `invariants`          what must be true at every commit and every answer
 ///
 /// For half a minute of its own time a run makes faults: nodes crash, stand still and go on, leave,
-/// are cut off from each other or from the database, which itself goes away. Then all is healed,
-/// and within a bounded time the cluster must come to rest: every shard with a live node, evenly;
-/// every client answered; every message applied; every record out.
+/// are cut off from each other or from the database, which itself goes away; operators move shards,
+/// drain nodes and take that back. Then all is healed, and within a bounded time the cluster must
+/// come to rest: every shard with a live node, evenly; every client answered; every message
+/// applied; every record out.
 namespace troupe::simulation {
 
 /// What one run came to.
@@ -37,6 +38,7 @@ struct verdict {
   std::int64_t refused = 0;  // Commits by epochs that were over.
   std::int64_t deaths = 0;
   std::int64_t transfers = 0;
+  std::int64_t orders = 0;        // Of operators.
   std::uint64_t fingerprint = 0;  // Another one for every other run.
 };
 

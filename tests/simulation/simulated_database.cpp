@@ -55,6 +55,22 @@ void simulated_database::set_draining(incarnation life) {
   if (auto* n = find(life)) n->draining = true;
 }
 
+void simulated_database::set_draining(const std::string& node, bool draining) {
+  const auto it = std::ranges::find(nodes_, node, &node_row::id);
+  if (it == nodes_.end() || it->draining == draining) return;
+  time_.note("an operator has ", node, draining ? " drained" : " take shards again");
+  it->draining = draining;
+  ++orders;
+}
+
+void simulated_database::assign(shard_id shard, const std::string& node) {
+  if (version_ == 0 || owners_[shard.value()].assigned == node) return;
+  time_.note("shard ", shard, " is assigned to ", node, " by an operator");
+  owners_[shard.value()].assigned = node;
+  ++version_;
+  ++orders;
+}
+
 store::cluster_view simulated_database::view() const {
   store::cluster_view v;
   v.version = version_;

@@ -29,6 +29,9 @@ class simulated_database {
   store::renewal renew(incarnation life, ms ttl);
   void leave(incarnation life);
   void set_draining(incarnation life);
+  // By operators' orders; nothing happens where there is no such node, or no leader yet.
+  void set_draining(const std::string& node, bool draining);
+  void assign(shard_id shard, const std::string& node);
   store::cluster_view view() const;
   store::cluster_store::led lead(incarnation self, ms ttl, const store::cluster_decision& what);
 
@@ -49,6 +52,7 @@ class simulated_database {
   std::int64_t commits = 0;
   std::int64_t refused = 0;  // Commits by epochs that were over.
   std::int64_t deaths = 0;
+  std::int64_t orders = 0;  // Of operators, that changed something.
 
  private:
   struct node_row {

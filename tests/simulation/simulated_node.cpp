@@ -108,6 +108,20 @@ void simulated_node::leave_when_empty() {
           [this](end) { crash(); });
 }
 
+void simulated_node::order(std::function<void(simulated_database&)> what) {
+  if (!up() || paused_) return;
+  line(member_line)
+      .call(
+          [this, what = std::move(what)](const auto& done) {
+            what(world_.database);
+            done();
+          },
+          [this](end) {
+            for (const auto peer : links_) send(peer, {cluster::member_message::what::look, life_});
+            core_->on_look(world_.time.now());
+          });
+}
+
 void simulated_node::tick() {
   later(tick_every, [this] { tick(); });
   core_->on_tick(world_.time.now());

@@ -37,6 +37,11 @@ class simulated_node final : private cluster::membership_world {
   void resume();
   /// An operator stops it: it gives its shards away first.
   void leave();
+  bool leaves() const { return leave_until_.has_value(); }
+  /// An operator's order that came to this node: it is written, and the others are told to look.
+  void order(std::function<void(simulated_database&)> what);
+  /// What this node knows of the cluster. Requires: it is up.
+  const store::cluster_view& view() const { return core_->view(); }
 
   // From the world
   /// Runs `step` here after `delay`: once it goes on, if it is paused; never, if this life is over.

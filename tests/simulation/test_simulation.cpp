@@ -46,13 +46,15 @@ TEST_CASE_FIXTURE(quiet,
     sum.refused += result.refused;
     sum.deaths += result.deaths;
     sum.transfers += result.transfers;
+    sum.orders += result.orders;
   }
   MESSAGE(seeds << " seeds: " << sum.steps << " steps, " << sum.transfers << " transfers, "
                 << sum.commits << " commits, " << sum.refused << " refused, " << sum.deaths
-                << " deaths declared");
+                << " deaths declared, " << sum.orders << " orders of operators");
   CHECK(sum.commits > 0);
   CHECK(sum.transfers > 0);
   CHECK(sum.deaths > 0);
+  CHECK(sum.orders > 0);
 }
 
 TEST_CASE_FIXTURE(quiet, "the same seed gives the same run") {

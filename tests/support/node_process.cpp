@@ -48,8 +48,6 @@ void wait_until(const std::string& what, std::chrono::seconds limit,
   }
 }
 
-namespace {
-
 bool can_listen(int port) {
   const int s = ::socket(AF_INET, SOCK_STREAM, 0);
   const int on = 1;
@@ -62,8 +60,6 @@ bool can_listen(int port) {
   ::close(s);
   return fine;
 }
-
-}  // namespace
 
 /// Below the range from which the kernel takes ports for outgoing connections: a node that is down
 /// for a moment must find its port free again.

@@ -87,5 +87,7 @@ class node_process {
 std::string troupe_binary();
 /// A TCP port that nobody listened on a moment ago.
 int free_port();
+/// Whether nobody listens there now.
+bool can_listen(int port);
 
 }  // namespace troupe::test

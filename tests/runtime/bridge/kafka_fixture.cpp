@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 #include <stdexcept>
@@ -41,12 +42,35 @@ std::string unique_name(const std::string& stem) {
          std::to_string(++count);
 }
 
-std::string make_topic(const std::string& stem, std::uint32_t partitions) {
-  const auto name = unique_name(stem);
+namespace {
+
+void make(const std::string& name, std::uint32_t partitions) {
   topic_admin admin(kafka());
   const auto report = admin.ensure_topics({{name, partitions, 1, {}}}, 60s);
   if (!report.ok()) throw std::runtime_error(report.problems.front());
+}
+
+}  // namespace
+
+std::string make_topic(const std::string& stem, std::uint32_t partitions) {
+  const auto name = unique_name(stem);
+  make(name, partitions);
   return name;
+}
+
+void make_anew(const std::string& topic, std::uint32_t partitions) {
+  delete_topic(topic);
+  rdk::client client(RD_KAFKA_PRODUCER, "look", kafka(), {}, {});
+  const auto gone = wait_until([&] {
+    const rd_kafka_metadata_t* found = nullptr;
+    const auto failed = rd_kafka_metadata(client.get(), 1, nullptr, &found, 10'000);
+    const rdk::metadata_ptr all(found);
+    return failed == RD_KAFKA_RESP_ERR_NO_ERROR &&
+           std::none_of(all->topics, all->topics + all->topic_cnt,
+                        [&](const auto& t) { return t.topic == topic; });
+  });
+  if (!gone) throw std::runtime_error(topic + ": not gone");
+  make(topic, partitions);
 }
 
 bool wait_until(const std::function<bool()>& holds, std::chrono::seconds most) {
@@ -97,6 +121,27 @@ void fill(const std::string& topic, std::uint32_t partition, int from, int to) {
   }
   if (!producer.flush(60s) || producer.figures().failed != 0)
     throw std::runtime_error(topic + ": not filled");
+}
+
+void fill_in_transaction(const std::string& topic, std::uint32_t partition, int from, int to) {
+  rdk::client client(RD_KAFKA_PRODUCER, "transaction", kafka(), {},
+                     {{"transactional.id", unique_name("transaction")}});
+  const auto need = [&](rd_kafka_error_t* failed) {
+    const rdk::error_ptr owned(failed);
+    if (owned) throw std::runtime_error(topic + ": " + rd_kafka_error_string(owned.get()));
+  };
+  need(rd_kafka_init_transactions(client.get(), 60'000));
+  need(rd_kafka_begin_transaction(client.get()));
+  for (int i = from; i < to; ++i) {
+    auto payload = std::to_string(i);
+    if (rd_kafka_producev(client.get(), RD_KAFKA_V_TOPIC(topic.c_str()),
+                          RD_KAFKA_V_PARTITION(static_cast<std::int32_t>(partition)),
+                          RD_KAFKA_V_VALUE(payload.data(), payload.size()),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                          RD_KAFKA_V_END) != RD_KAFKA_RESP_ERR_NO_ERROR)
+      throw std::runtime_error(topic + ": not filled");
+  }
+  need(rd_kafka_commit_transaction(client.get(), 60'000));
 }
 
 void truncate(const std::string& topic, std::uint32_t partition, std::int64_t offset) {

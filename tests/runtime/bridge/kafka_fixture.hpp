@@ -39,8 +39,12 @@ std::vector<seen_record> read_all(const std::string& topic, std::uint32_t partit
 
 /// Keyless records "0", "1", ... into one partition.
 void fill(const std::string& topic, std::uint32_t partition, int from, int to);
+/// The same as one transaction, which leaves a mark of its own behind them.
+void fill_in_transaction(const std::string& topic, std::uint32_t partition, int from, int to);
 /// Removes what stands before `offset`.
 void truncate(const std::string& topic, std::uint32_t partition, std::int64_t offset);
 void delete_topic(const std::string& topic);
+/// Deletes it and makes an empty one of the same name.
+void make_anew(const std::string& topic, std::uint32_t partitions);
 
 }  // namespace troupe::testing

@@ -15,10 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct truncation {
-  std::uint32_t topic;
-  std::int64_t wanted, first;
-};
+using cause = unreadable_log::cause;
 
 /// Takes batches as a shard host does.
 struct host {
@@ -26,8 +23,10 @@ struct host {
   std::vector<record_batch_ptr> kept;  // While `keep`.
   std::vector<std::string> payloads;
   std::vector<std::int64_t> offsets;
-  std::vector<truncation> truncations;
+  std::vector<unreadable_log> told;
   std::atomic<std::int64_t> log_end = 0;
+  std::atomic<std::int64_t> told_end = 0;    // The same without records.
+  std::atomic<std::int64_t> last_end = 0;    // Whichever came last.
   std::atomic<std::int64_t> assignment = 0;  // Of the last batch.
   std::atomic<bool> keep = false;
 
@@ -38,18 +37,19 @@ struct host {
                 payloads.emplace_back(r.payload);
                 offsets.push_back(r.offset);
               }
-              log_end = b->log_end;
+              log_end = last_end = b->log_end;
               assignment = b->assignment;
               if (keep) kept.push_back(std::move(b));
             },
-            [this](std::uint32_t topic, position wanted, position first) {
+            [this](const unreadable_log& log) {
               const std::lock_guard lock(mutex);
-              truncations.push_back({topic, wanted.value(), first.value()});
-            }};
+              told.push_back(log);
+            },
+            [this](std::uint32_t, position end) { told_end = last_end = end.value(); }};
   }
-  std::vector<truncation> truncated() {
+  std::vector<unreadable_log> unreadable() {
     const std::lock_guard lock(mutex);
-    return truncations;
+    return told;
   }
   std::size_t count() {
     const std::lock_guard lock(mutex);
@@ -125,7 +125,7 @@ TEST_CASE("topics of a shard are told apart, and one of them can be moved alone"
                                     for (const auto& r : batch->records)
                                       next[batch->topic].push_back(r.offset);
                                   },
-                                  [](auto...) {}};
+                                  [](auto...) {}, [](auto...) {}};
   const auto counts = [&](std::size_t first, std::size_t second) {
     return [&, first, second] {
       const std::lock_guard lock(mutex);
@@ -264,20 +264,42 @@ TEST_CASE(
   kafka_ingress ingress(options_for({topic}));
   ingress.assign(shard_id(1), 1, starts(0), untouched.receiver());
   ingress.assign(shard_id(0), 1, starts(10), h.receiver());
-  REQUIRE(testing::wait_until([&] { return h.truncated().size() == 1; }));
-  CHECK(h.truncated()[0].topic == 0);
-  CHECK(h.truncated()[0].wanted == 10);
-  CHECK(h.truncated()[0].first == 60);
+  REQUIRE(testing::wait_until([&] { return h.unreadable().size() == 1; }));
+  CHECK(h.unreadable()[0].why == cause::truncated);
+  CHECK(h.unreadable()[0].topic == 0);
+  CHECK(h.unreadable()[0].wanted == position(10));
+  CHECK(h.unreadable()[0].begin == position(60));
   CHECK(h.count() == 0);
   ingress.assign(shard_id(0), 1, starts(60), h.receiver());
   REQUIRE(testing::wait_until([&] { return h.count() == 40; }));
   CHECK(h.has(60, 100));
-  ingress.assign(shard_id(0), 2, starts(500), h.receiver());
-  REQUIRE(testing::wait_until([&] { return h.truncated().size() == 2; }));
-  CHECK(h.truncated()[1].wanted == 500);
-  CHECK(h.truncated()[1].first == 60);
   REQUIRE(testing::wait_until([&] { return untouched.count() == 100; }));
-  CHECK(untouched.truncated().empty());
+  CHECK(untouched.unreadable().empty());
+}
+
+TEST_CASE(
+    "a position behind the log's end is told as such, with the end; so is a topic made anew") {
+  const auto topic = testing::make_topic("ingress-ended", 1);
+  testing::fill(topic, 0, 0, 100);
+  testing::truncate(topic, 0, 60);
+  host h;
+  kafka_ingress ingress(options_for({topic}));
+  ingress.assign(shard_id(0), 1, starts(500), h.receiver());
+  REQUIRE(testing::wait_until([&] { return h.unreadable().size() == 1; }));
+  CHECK(h.unreadable()[0].why == cause::ended);
+  CHECK(h.unreadable()[0].wanted == position(500));
+  CHECK(h.unreadable()[0].begin == position(60));
+  CHECK(h.unreadable()[0].end == position(100));
+
+  ingress.assign(shard_id(0), 2, starts(60), h.receiver());
+  REQUIRE(testing::wait_until([&] { return h.count() == 40; }));
+  testing::make_anew(topic, 1);
+  testing::fill(topic, 0, 0, 7);
+  REQUIRE(testing::wait_until([&] { return h.unreadable().size() == 2; }));
+  CHECK(h.unreadable()[1].why == cause::ended);
+  CHECK(h.unreadable()[1].wanted == position(100));
+  CHECK(h.unreadable()[1].end <= position(7));
+  CHECK(h.count() == 40);
 }
 
 TEST_CASE("a partition or topic that does not exist is reported as such") {
@@ -287,11 +309,57 @@ TEST_CASE("a partition or topic that does not exist is reported as such") {
   ingress.assign(shard_id(5), 1, {{0, position(3)}}, no_partition.receiver());
   ingress.assign(shard_id(0), 1, {{1, position(4)}}, no_topic.receiver());
   REQUIRE(testing::wait_until(
-      [&] { return no_partition.truncated().size() + no_topic.truncated().size() == 2; }));
-  CHECK(no_partition.truncated()[0].first == -1);
-  CHECK(no_partition.truncated()[0].wanted == 3);
-  CHECK(no_topic.truncated()[0].topic == 1);
-  CHECK(no_topic.truncated()[0].first == -1);
+      [&] { return no_partition.unreadable().size() + no_topic.unreadable().size() == 2; }));
+  CHECK(no_partition.unreadable()[0].why == cause::unknown);
+  CHECK(no_partition.unreadable()[0].wanted == position(3));
+  CHECK(no_topic.unreadable()[0].why == cause::unknown);
+  CHECK(no_topic.unreadable()[0].topic == 1);
+  CHECK(no_topic.unreadable()[0].wanted == position(4));
+}
+
+TEST_CASE("how far a log goes is told while nothing of it is handed over") {
+  const auto topic = testing::make_topic("ingress-grown", 2);
+  testing::fill(topic, 0, 0, 10);
+  host h, nobody;
+  kafka_ingress ingress(options_for({topic, testing::unique_name("ingress-nowhere")}));
+  // What does not exist spoils nothing.
+  ingress.assign(shard_id(1), 1, {{1, position(0)}}, nobody.receiver());
+  ingress.assign(shard_id(7), 1, starts(0), nobody.receiver());
+  ingress.assign(shard_id(0), 1, starts(0), h.receiver());
+  REQUIRE(testing::wait_until([&] { return h.count() == 10; }));
+  ingress.pause(shard_id(0));
+  testing::fill(topic, 0, 10, 25);
+  REQUIRE(testing::wait_until([&] { return h.told_end == 25; }));
+  CHECK(h.count() == 10);
+  ingress.resume(shard_id(0));
+  REQUIRE(testing::wait_until([&] { return h.count() == 25; }));
+  CHECK(h.log_end == 25);
+}
+
+TEST_CASE("what is no record, such as the marks of transactions, is nothing that waits") {
+  const auto topic = testing::make_topic("ingress-marks", 1);
+  host h;
+  kafka_ingress ingress(options_for({topic}));
+  ingress.assign(shard_id(0), 1, starts(0), h.receiver());
+  testing::fill_in_transaction(topic, 0, 0, 5);  // Its mark is at 5.
+  REQUIRE(testing::wait_until([&] { return h.count() == 5 && h.last_end == 5; }));
+  testing::fill(topic, 0, 6, 7);
+  REQUIRE(testing::wait_until([&] { return h.count() == 6 && h.last_end == 7; }));
+}
+
+TEST_CASE("a partition that the client does not take is tried again until it does") {
+  const auto topic = testing::make_topic("ingress-again", 1);
+  testing::fill(topic, 0, 0, 20);
+  host first, second;
+  kafka_ingress ingress(options_for({topic, topic}));  // It takes no partition twice.
+  ingress.assign(shard_id(0), 1, {{0, position(20)}}, first.receiver());
+  ingress.assign(shard_id(0), 1, {{1, position(0)}}, second.receiver());
+  REQUIRE(testing::wait_until([&] { return second.told_end == 20; }));  // What waits is known.
+  CHECK(second.count() == 0);
+  ingress.assign(shard_id(0), 1, {{0, position(500)}}, first.receiver());
+  REQUIRE(testing::wait_until([&] { return first.unreadable().size() == 1; }));
+  REQUIRE(testing::wait_until([&] { return second.count() == 20; }, 10s));
+  CHECK(second.has(0, 20));
 }
 
 TEST_CASE("shards come and go at any pace; each assignment starts exactly at its position") {
@@ -319,7 +387,7 @@ TEST_CASE("shards come and go at any pace; each assignment starts exactly at its
           }
           e.reached = e.next;
         },
-        [](auto...) {}};
+        [](auto...) {}, [](auto...) {}};
   };
   const auto assign = [&](std::uint32_t p, std::int64_t assignment, std::int64_t from) {
     auto& e = expected[p];

@@ -34,7 +34,7 @@ class outage {
                            if (r.payload != "row " + std::to_string(++seen_[s])) wrong_ = true;
                          }
                        },
-                       [this](auto...) { wrong_ = true; }});
+                       [this](auto...) { wrong_ = true; }, [](auto...) {}});
     }
     writer_ = std::thread([this] {
       while (!stop_) {
@@ -186,9 +186,9 @@ TEST_CASE("shards that open while no broker is there open when one is") {
   in.topics = {topic};
   std::atomic<int> seen = 0;
   kafka_ingress ingress(in);
-  ingress.assign(
-      shard_id(1), 1, {{0, position(0)}},
-      {[&](record_batch_ptr b) { seen += static_cast<int>(b->records.size()); }, [](auto...) {}});
+  ingress.assign(shard_id(1), 1, {{0, position(0)}},
+                 {[&](record_batch_ptr b) { seen += static_cast<int>(b->records.size()); },
+                  [](auto...) {}, [](auto...) {}});
   testing::services("start");
   REQUIRE(testing::wait_until([&] { return host.is_open(); }, 120s));
   CHECK(host.found()[topic] == sequence(300));

@@ -422,20 +422,6 @@ TEST_CASE("a later owner's records do not look like a foreign log to the former 
   }
 }
 
-TEST_CASE("a truncated log stops the shard, or goes on and counts what is missing") {
-  for (const bool go_on : {false, true}) {
-    shard_life s;
-    s.setup.limits.go_on_when_truncated = go_on;
-    s.begin();
-    s.world->run_all();
-    s.machine().on_truncated(numbers, position(0), position(30));
-    s.world->run_all();
-    CHECK(s.world->failure.has_value() != go_on);
-    if (go_on) CHECK(s.machine().progress().log_missing == 30);
-    if (go_on) CHECK(s.disk.positions["numbers"] == position(30));
-  }
-}
-
 TEST_CASE("draining commits and delivers everything before it lets go") {
   shard_life s;
   s.begin();
