@@ -38,8 +38,8 @@ struct admin_fixture {
     environment.shard_of = [](const entity_id&) { return shard_id(0); };
     environment.status = [] { return json{{"node", "a"}}; };
     environment.shards = [] { return json::array(); };
-    environment.store_lost = [this](shard_id) { return store_lost; };
-    environment.stale = [this] { return stale; };
+    environment.store_lost = [this](shard_id) { return store_lost.load(); };
+    environment.stale = [this] { return stale.load(); };
     environment.request_timeout = std::chrono::hours(1);
   }
   ~admin_fixture() { router.set_remote(shard_id(0), nullptr); }

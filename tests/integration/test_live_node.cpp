@@ -203,7 +203,7 @@ void check_metrics(asked_node& node) {
 
 TEST_CASE("a running node: its symbols, shards, quarantine, metrics and health, in all ways") {
   asked_node node({FAULTY_NODE, "--throw-on", "20"});
-  node.run.play([](double) {}, 120s);
+  node.run.play([](steady_load&) {}, 120s);
   check_symbols(node);
   check_shards(node);
   check_metrics(node);
@@ -259,7 +259,7 @@ TEST_CASE(
     "a log that has lost records, or ends before the position: each stops the shard in its words, "
     "and it goes on as the manual says") {
   asked_node node;
-  node.run.play([](double) {}, 120s);
+  node.run.play([](steady_load&) {}, 120s);
   const auto topic = node.run.folder().prefix() + "market";
   const auto position = [&](unsigned shard) {
     return node.count(

@@ -94,22 +94,6 @@ int number_of(const std::string& node) {
   return node.back() - '0';
 }
 
-/// Market data that keeps coming until the end.
-class steady_load {
- public:
-  explicit steady_load(market_run& run)
-      : thread_([&run](const std::stop_token& over) {
-          for (int n = 0; !over.stop_requested(); ++n) run.send(n, n + 1);
-        }) {}
-  void end() {
-    thread_.request_stop();
-    thread_.join();
-  }
-
- private:
-  std::jthread thread_;
-};
-
 std::string text_of(const std::string& file) {
   std::ifstream in(file);
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
@@ -121,7 +105,8 @@ TEST_CASE(
     "under load a shard moves and stays, the leader drains until it is empty and takes its share "
     "again; nothing is lost or doubled") {
   operated_cluster cluster;
-  steady_load load(cluster.run);
+  steady_load load([&](int from, int to) { cluster.run.send(from, to); });
+  load.go();
   const auto before = cluster.owners(1);
   const auto has = [](const words& owners, const std::string& node) {
     return std::ranges::count(owners, node);
@@ -175,7 +160,7 @@ TEST_CASE(
   CHECK(cluster.ask({"leader"}).at("leader") == leader);
   CHECK(cluster.sql("select count(*) from node where incarnation > 3") == "0");
 
-  load.end();
+  load.pause();
   wait_until("everything committed and delivered", 60s, [&] { return cluster.run.settled(); });
   const auto outcome = cluster.run.collect();
   CHECK(outcome.received + outcome.dead_letters == cluster.run.sent());

@@ -1,51 +1,15 @@
 #include <doctest/doctest.h>
 
-#include <functional>
 #include <random>
 
+#include "risk_scene.hpp"
 #include "runtime/entity/entity.hpp"
-#include "trading_support.hpp"
 
 using namespace troupe;
 using namespace troupe::trading;
 using namespace troupe::trading::test;
 
 namespace {
-
-/// A portfolio with 10 SPY at 100 and 100,000 in cash, and limits that let ordinary orders pass.
-struct scene {
-  scene() {
-    symbol_limits spy;
-    spy.rules = {"SPY", dec("0.01"), dec("1"), dec("2"), dec("500"), dec("50"), dec("40000"), true};
-    spy.position_max = dec("400");
-    spy.short_max = dec("100");
-    spy.price_collar_percent = dec("10");
-    limits.symbols["SPY"] = spy;
-    spy.rules.tradable = false;
-    limits.symbols["IBM"] = spy;
-    facts.names.add("SPY");
-    facts.symbols.push_back({dec("10"), {}, {}, dec("100")});
-    facts.cash = to_money(dec("100000"));
-    order = request(1, side::buy, "20");
-    order.decided = decided(5, begin_micros, "100", "99.99", "100.01");
-  }
-
-  verdict decide() {
-    risk r(limits);
-    if (prepare) prepare(r);
-    return r.decide(order, facts);
-  }
-
-  risk_limits limits;
-  portfolio_facts facts;
-  order_request order;
-  std::function<void(risk&)> prepare;
-};
-
-void make_limit(scene& s, std::string_view price) {
-  s.order.type = order_type::limit;
-  s.order.limit = dec(price);
-}
 
 struct refusal_case {
   risk_refusal expected;
@@ -336,24 +300,6 @@ TEST_CASE("cash that is in flight is not spent twice") {
   CHECK(r.decide(s.order, s.facts).refused == risk_refusal::cash);
 }
 
-TEST_CASE("what only closes a position passes while trading is reducing or the day is lost") {
-  scene s;
-  s.order.side = side::sell;
-  s.order.amount = dec("10");
-  s.prepare = [](risk& r) { r.set_state(trading_state::reducing); };
-  CHECK(s.decide().approved());
-  s.order.amount = dec("11");
-  CHECK(s.decide().refused == reducing);
-  s.order.reduce_only = true;
-  const auto v = s.decide();
-  CHECK(v.approved());
-  CHECK(v.quantity == dec("10"));
-  s.order.reduce_only = false;
-  s.order.amount = dec("10");
-  s.facts.symbols[0].open_sells = dec("1");
-  CHECK(s.decide().refused == reducing);
-}
-
 TEST_CASE("a position that has outgrown the limits of one order can be closed") {
   scene s;
   s.facts.symbols[0].position = dec("600");  // 60,000 where an order may be 40,000 and 500 units.
@@ -383,117 +329,6 @@ TEST_CASE("limits that are broken already let pass what makes the breach smaller
   CHECK(s.decide().refused == position_limit);
   s.order.side = side::buy;
   CHECK(s.decide().approved());
-}
-
-TEST_CASE("the drawdown limit halts trading by itself until an operator says otherwise") {
-  scene s;
-  s.limits.drawdown_max_percent = dec("10");
-  risk r(s.limits);
-  CHECK_FALSE(r.observe(s.facts));
-  s.facts.cash = to_money(dec("89900"));
-  CHECK_FALSE(r.observe(s.facts));  // 101,000 to 90,900: exactly ten percent.
-  s.facts.cash -= 1;
-  CHECK(r.observe(s.facts));
-  CHECK_FALSE(r.observe(s.facts));
-  CHECK(r.state() == trading_state::halted);
-  s.facts.cash = to_money(dec("100000"));
-  CHECK(r.decide(s.order, s.facts).refused == drawdown);
-  r.set_state(trading_state::active);
-  s.order.number = 2;
-  s.facts.cash = to_money(dec("80000"));
-  CHECK(r.decide(s.order, s.facts).approved());
-}
-
-TEST_CASE("after the drawdown limit an operator may let positions be closed, and nothing else") {
-  scene s;
-  s.limits.drawdown_max_percent = dec("10");
-  risk r(s.limits);
-  r.observe(s.facts);
-  s.facts.cash = to_money(dec("80000"));
-  CHECK(r.observe(s.facts));
-  r.set_state(trading_state::reducing);
-  CHECK_FALSE(r.observe(s.facts));
-  CHECK(r.decide(s.order, s.facts).refused == reducing);
-  s.order.number = 2;
-  s.order.side = side::sell;
-  s.order.reduce_only = true;
-  CHECK(r.decide(s.order, s.facts).approved());
-  s.facts.cash = to_money(dec("70000"));  // Fallen further, by more than the limit again.
-  CHECK(r.observe(s.facts));
-  CHECK(r.state() == trading_state::halted);
-}
-
-TEST_CASE("a lost day ends at midnight UTC") {
-  scene s;
-  s.limits.daily_loss_max = dec("100");
-  risk r(s.limits);
-  CHECK(r.decide(s.order, s.facts).approved());
-  s.facts.cash -= to_money(dec("100.00000001"));
-  s.order.number = 2;
-  CHECK(r.decide(s.order, s.facts).refused == daily_loss);
-  s.order.number = 3;
-  s.order.decided.time += std::chrono::seconds(6'399);
-  CHECK(r.decide(s.order, s.facts).refused == daily_loss);
-  s.order.number = 4;
-  s.order.decided.time += std::chrono::seconds(1);
-  CHECK(r.decide(s.order, s.facts).approved());
-}
-
-TEST_CASE("a day's loss counts from the first decision of that day, for everybody who is in it") {
-  struct step {
-    const char* session;
-    int day;
-    const char* cash;
-    risk_refusal expected;
-  };
-  using enum risk_refusal;
-  const step steps[]{
-      {"s1", 0, "100000", none},        // Day 0 begins with 100,000.
-      {"by-hand", 700, "99950", none},  // Today, by hand, in the middle of the replay.
-      {"s1", 0, "99899", daily_loss},   // 101 lost since, as if nobody had ordered by hand.
-      {"by-hand", 700, "99899", none},  // 51 lost today.
-      {"s2", 0, "99899", daily_loss},   // One day for all sessions that are in it.
-      {"s1", 1, "99899", none},         // A new day for one ...
-      {"s2", 0, "99899", daily_loss},   // ... the old one for the other.
-      {"s1", 0, "99798", daily_loss},   // Its late symbol: a session's day never goes back.
-      {"s1", 1, "99798", daily_loss},   // Day 1 began with 99,899.
-      {"s2", 2, "99798", none},         // Nobody is in day 0 any more.
-      {"by-hand", 701, "99700", none},  // A new day for the people, too.
-      {"by-hand", 701, "99599", daily_loss},
-  };
-  scene s;
-  s.limits.daily_loss_max = dec("100");
-  risk r(s.limits);
-  std::int64_t number = 0;
-  for (const auto& one : steps) {
-    s.order.session = one.session;
-    s.order.number = ++number;
-    CAPTURE(number);
-    s.order.decided.time = from_micros(begin_micros) + std::chrono::hours(24 * one.day);
-    s.facts.cash = to_money(dec(one.cash));
-    s.facts.placed = r.verdicts();
-    CHECK(name_of(r.decide(s.order, s.facts).refused) == name_of(one.expected));
-    r = risk::load(r.save());
-  }
-  CHECK(nlohmann::json::parse(r.save())["days"].size() == 3);
-}
-
-TEST_CASE("a state of the time when there was one day for all goes on with that day") {
-  scene s;
-  s.limits.daily_loss_max = dec("100");
-  risk r(s.limits);
-  CHECK(r.decide(s.order, s.facts).approved());
-  auto state = nlohmann::json::parse(r.save());
-  state["day"] = state["days"][0]["day"];
-  state["day_equity"] = state["days"][0]["equity"];
-  state["sessions"]["s1"] = 1;
-  state.erase("days");
-  r = risk::load(state.dump(), 2);
-  s.facts.cash -= to_money(dec("100.00000001"));
-  CHECK(r.decide(s.order, s.facts).refused == duplicate);
-  s.order.number = 2;
-  CHECK(r.decide(s.order, s.facts).refused == daily_loss);
-  CHECK_THROWS_AS(risk::load(state.dump()), bad_state);
 }
 
 TEST_CASE("the order rate counts approved orders of the last window of the decisions' time") {
