@@ -116,14 +116,10 @@ class portfolio_loader {
 };
 
 std::string portfolio::save() const {
-  json out{{"name", settings_.name},
-           {"initial", to_string(settings_.cash)},
-           {"ended_max", settings_.ended_max},
-           {"cash", to_string(facts_.cash)},
-           {"last_number", last_number_},
-           {"placed", facts_.placed},
-           {"symbols", json::array()},
-           {"ended", ended_}};
+  json out{{"name", settings_.name},           {"initial", to_string(settings_.cash)},
+           {"ended_max", settings_.ended_max}, {"cash", to_string(facts_.cash)},
+           {"last_number", last_number_},      {"placed", facts_.placed},
+           {"symbols", json::array()},         {"ended", ended_}};
   for (std::size_t i = 0; i < positions_.size(); ++i)
     out["symbols"].push_back(json_of(facts_.names.name(symbol_index{static_cast<std::uint32_t>(i)}),
                                      positions_[i], facts_.symbols[i].mark));
