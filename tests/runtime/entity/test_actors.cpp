@@ -260,6 +260,7 @@ TEST_CASE("a member goes on whatever other members say") {
   member_environment environment;
   environment.self.who.name = "node-1";
   environment.self.life = incarnation(4);
+  environment.self.links = std::make_shared<cluster::link_register>(60s);
   environment.store = &nowhere;
   environment.router = &router;
   environment.clock = &clock;
