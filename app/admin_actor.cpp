@@ -5,6 +5,7 @@
 
 #include "app/cluster_report.hpp"
 #include "app/feed/text_time.hpp"
+#include "runtime/codec/json.hpp"
 
 namespace troupe::app {
 
@@ -42,10 +43,14 @@ void admin_actor::fail(answer to, std::string_view error, std::string_view detai
 
 caf::result<std::string> admin_actor::on_request(const std::string& text) {
   auto to = make_response_promise<std::string>();
-  const auto request = json::parse(text, nullptr, false);
+  const auto [request, wrong] = parse_json_object(text);
+  if (!wrong.empty()) {
+    fail(to, "malformed_json", "the request " + wrong);
+    return to;
+  }
   try {
-    const auto verb = request.is_object() ? request.value("verb", "") : "";
-    const bool local = request.is_object() && request.value("local", false);
+    const auto verb = request.value("verb", "");
+    const bool local = request.value("local", false);
     if (verb == "status" && local)
       to.deliver(environment_.status().dump());
     else if (verb == "status")
@@ -102,7 +107,7 @@ void admin_actor::ask_others(json request, std::function<void(answers)> then) {
         .then(
             [settle, end](const std::string& text) {
               end();
-              settle(json::parse(text, nullptr, false));
+              settle(parse_json(text, {json_inside_depth_max}).value);
             },
             [settle, end](caf::error&) {
               end();

@@ -3,6 +3,7 @@
 #include "actors/trading/names.hpp"
 #include "actors/trading/paper_venue.hpp"
 #include "actors/trading/risk_entity.hpp"
+#include "runtime/codec/json.hpp"
 
 namespace troupe::trading {
 
@@ -18,9 +19,8 @@ class fills_decoder final : public decoder {
 
  private:
   static void decode_one(const record_view& record, decoder_sink& sink) {
-    auto said = json::parse(record.payload, nullptr, false);
-    if (!said.is_object())
-      return sink.refuse(record, "malformed_json", "a report is a JSON object");
+    auto [said, no_json] = parse_json_object(record.payload);
+    if (!no_json.empty()) return sink.refuse(record, "malformed_json", no_json);
     faults wrong;
     const auto report = parse<order_report>(said, wrong);
     if (!report) return sink.refuse(record, "malformed_report", to_string(wrong));

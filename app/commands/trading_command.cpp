@@ -6,6 +6,7 @@
 #include "app/client.hpp"
 #include "app/commands/commands.hpp"
 #include "app/commands/entity_command.hpp"
+#include "runtime/codec/json.hpp"
 #include "runtime/store/status_reader.hpp"
 
 namespace troupe::app {
@@ -166,8 +167,8 @@ int portfolio_open(const options& o) {
 /// An order by hand. It has no session that could hold the paper venue back.
 int order_submit(const options& o) {
   const auto all = load_settings_or_throw(o.file);
-  const auto request = json::parse(o.request, nullptr, false);
-  if (!request.is_object()) throw client_error("the request is no JSON object");
+  const auto [request, wrong] = parse_json_object(o.request);
+  if (!wrong.empty()) throw client_error("the request " + wrong);
   auto answer = give_command(all, {risk_of(o), "submit_order_by_hand", request, o.id});
   if (answer.contains("refused"))
     answer = {{"error", answer.at("refused")}, {"detail", answer.value("detail", "")}};

@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "runtime/codec/json.hpp"
+
 namespace troupe::cluster {
 
 namespace {
@@ -33,7 +35,7 @@ hello from_text(std::string_view text) {
     throw unknown_protocol("another protocol");
   }
   text.remove_prefix(protocol.size());
-  const auto it = json::parse(text, nullptr, false);
+  const auto it = parse_json_object(text).value;
   const auto word = [&](const char* name) {
     const auto found = it.find(name);
     return found != it.end() && found->is_string() ? found->get<std::string>() : std::string();

@@ -60,23 +60,31 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
+std::string_view cut(std::string_view text, std::size_t length_max) {
+  if (text.size() <= length_max) return text;
+  while (length_max > 0 && (static_cast<unsigned char>(text[length_max]) & 0xC0) == 0x80)
+    --length_max;
+  return text.substr(0, length_max);
+}
+
 std::string dead_letter_json(const dead_letter& letter) {
-  constexpr std::size_t payload_max = 64 << 10;
+  constexpr std::size_t payload_max = 64 << 10, key_max = 1 << 10, detail_max = 4 << 10;
   nlohmann::json json{{"source", letter.source},
                       {"partition", letter.partition},
                       {"offset", letter.offset},
                       {"reason", letter.reason},
-                      {"detail", storable_or_empty(letter.detail)},
+                      {"detail", storable_or_empty(cut(letter.detail, detail_max))},
                       {"time", to_micros(letter.at)}};
-  const auto put = [&](const std::string& name, std::string_view bytes) {
-    if (is_utf8(bytes))
-      json[name] = bytes;
+  const auto put = [&](const std::string& name, std::string_view bytes, std::size_t bytes_max) {
+    const auto some = cut(bytes, bytes_max);
+    if (is_utf8(some))
+      json[name] = some;
     else
-      json[name + "_base64"] = base64(bytes);
+      json[name + "_base64"] = base64(some);
+    if (bytes.size() > bytes_max) json[name + "_bytes"] = bytes.size();
   };
-  put("key", letter.key);
-  put("payload", letter.payload.substr(0, payload_max));
-  if (letter.payload.size() > payload_max) json["payload_bytes"] = letter.payload.size();
+  put("key", letter.key, key_max);
+  put("payload", letter.payload, payload_max);
   return json.dump();
 }
 

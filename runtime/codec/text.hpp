@@ -15,6 +15,8 @@ inline std::string_view storable_or_empty(std::string_view bytes) {
 }
 /// Fit to name an entity or a request: 1 to 256 bytes of UTF-8 without control characters.
 bool is_name(std::string_view text);
+/// The text's beginning: at most so many bytes, and no character in halves.
+std::string_view cut(std::string_view text, std::size_t length_max);
 /// Base64 (RFC 4648, section 4) with padding.
 std::string base64(std::string_view bytes);
 
@@ -32,8 +34,9 @@ struct dead_letter {
   time_point at;
 };
 
-/// The record for the dead-letter topic, as JSON. A payload that is not UTF-8 stands as
-/// `payload_base64`; one over 64 KiB is cut, with `payload_bytes` telling its full size.
+/// The record for the dead-letter topic, as JSON, of a size that every broker takes. A payload that
+/// is not UTF-8 stands as `payload_base64`; one over 64 KiB is cut, with `payload_bytes` telling
+/// its full size. The same holds for the key, from 1 KiB on; the detail is cut at 4 KiB.
 std::string dead_letter_json(const dead_letter& letter);
 
 }  // namespace troupe

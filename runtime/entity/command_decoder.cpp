@@ -1,5 +1,6 @@
 #include "runtime/entity/command_decoder.hpp"
 
+#include "runtime/codec/json.hpp"
 #include "runtime/codec/text.hpp"
 
 namespace troupe {
@@ -14,9 +15,8 @@ class command_decoder final : public decoder {
 
  private:
   static void decode_one(const record_view& record, decoder_sink& sink) {
-    auto json = nlohmann::json::parse(record.payload, nullptr, false);
-    if (!json.is_object())
-      return sink.refuse(record, "malformed_json", "a command is a JSON object");
+    const auto [json, wrong] = parse_json_object(record.payload);
+    if (!wrong.empty()) return sink.refuse(record, "malformed_json", wrong);
     for (const auto* name : {"to", "type"}) {
       if (!json.contains(name)) return sink.refuse(record, "missing_field", name);
       if (!json[name].is_string()) return sink.refuse(record, "bad_field", name);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "runtime/base/log.hpp"
+#include "runtime/codec/json.hpp"
 #include "runtime/entity/feed_wire.hpp"
 
 namespace troupe {
@@ -45,14 +46,14 @@ cluster::member_message from_json(const json& from) {
 
 /// The incarnation that a hello names; 0: none.
 incarnation life_in(const std::string& hello) {
-  const auto it = json::parse(hello, nullptr, false);
+  const auto it = parse_json_object(hello, {json_inside_depth_max}).value;
   const auto life = it.find("life");
   return incarnation(life != it.end() && life->is_number_integer() ? life->get<std::int64_t>() : 0);
 }
 
 /// What one entity tells another, as it stands in the outbox; nothing if it is nothing of the kind.
 std::optional<message> message_in(const std::string& payload) {
-  auto it = json::parse(payload, nullptr, false);
+  auto it = parse_json_object(payload, {json_inside_depth_max}).value;
   const auto type = it.find("type"), body = it.find("body");
   if (type == it.end() || !type->is_string() || body == it.end()) return std::nullopt;
   return message{type->get<std::string>(), std::move(*body)};
@@ -324,7 +325,7 @@ void member_actor::on_member(const std::string& text) {
   if (it == links_.end()) return;
   const auto life = it->first;
   try {
-    const auto what = from_json(json::parse(text));
+    const auto what = from_json(parse_json_object(text, {json_inside_depth_max}).value);
     if (what.kind == cluster::member_message::what::decided) tell_deaths(what.decision);
     drive([&](auto& core, auto t) { core.on_message(life, what, t); });
   } catch (const json::exception& e) {

@@ -106,8 +106,10 @@ TEST_CASE("requests without sense are refused by name and harm nobody") {
       {R"({"verb": "show", "entity": 7})", "malformed_request"},
       {R"({"verb": "ask", "entity": "a/b", "type": "t", "hops": "many"})", "malformed_request"},
       {R"({"verb": "dance"})", "unknown_verb"},
-      {"[]", "unknown_verb"},
-      {"{", "unknown_verb"},
+      {"[]", "malformed_json"},
+      {R"({"verb": "ask", "body": )" + std::string(500'000, '[') + std::string(500'000, ']') + '}',
+       "malformed_json"},
+      {"{", "malformed_json"},
   };
   for (const auto& [request, error] : all) {
     CAPTURE(request);

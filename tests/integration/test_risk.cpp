@@ -250,20 +250,22 @@ TEST_CASE("an external venue: orders go out, its reports come back once, nonsens
   d.open("p1");
   CHECK(d.submit("p1", request()) == "approved");
   d.fill("p1", "p1-1", "99.5");
-  d.run.send("fills", {{"p1", "{"},
-                       {"p1", R"({"what": "filled", "order": "p1-1"})"},
-                       {"p2", filled("p1-1", "x-2", "99")},
-                       {"p1", filled("p1-1", "x-3", "99")},
-                       {"p1", filled("p1-7", "x-4", "99")}});
+  d.run.send("fills",
+             {{"p1", "{"},
+              {"p1", R"({"what": )" + std::string(400'000, '[') + std::string(400'000, ']') + '}'},
+              {"p1", R"({"what": "filled", "order": "p1-1"})"},
+              {"p2", filled("p1-1", "x-2", "99")},
+              {"p1", filled("p1-1", "x-3", "99")},
+              {"p1", filled("p1-7", "x-4", "99")}});
   words reasons;
   wait_until("the dead letters", std::chrono::seconds(30), [&] {
     reasons.clear();
     for (const auto& letter : d.run.read("dead-letter")) reasons.push_back(letter["reason"]);
-    return reasons.size() == 5;
+    return reasons.size() == 6;
   });
   std::ranges::sort(reasons);
-  CHECK(reasons == words{"beyond_quantity", "malformed_json", "malformed_report", "unknown_order",
-                         "wrong_key"});
+  CHECK(reasons == words{"beyond_quantity", "malformed_json", "malformed_json", "malformed_report",
+                         "unknown_order", "wrong_key"});
   const auto orders = d.run.read("orders");
   REQUIRE(orders.size() == 1);
   CHECK(orders[0]["type"] == "new_order");

@@ -407,7 +407,11 @@ TEST_CASE("the topic of commands takes commands to sessions and nothing else") {
       {R"({"to":"session/s1","type":"start","body":3})", "bad_field"},
       {R"({"to":"session/s2","type":"start"})", "wrong_key"},
       {R"({"to":"session/s1"})", "missing_field"},
-      {"{", "malformed_json"}};
+      {"{", "malformed_json"},
+      // Copying it would take a stack frame a level, and the process with it.
+      {R"({"to":"session/s1","type":"create","body":)" + std::string(500'000, '[') +
+           std::string(500'000, ']') + '}',
+       "malformed_json"}};
   const auto decoder = make_session_command_decoder();
   for (const auto& [payload, expected] : table) {
     const record_view record{"s1", payload};
