@@ -62,9 +62,13 @@ std::string base64(std::string_view bytes) {
 
 std::string_view cut(std::string_view text, std::size_t length_max) {
   if (text.size() <= length_max) return text;
-  while (length_max > 0 && (static_cast<unsigned char>(text[length_max]) & 0xC0) == 0x80)
-    --length_max;
-  return text.substr(0, length_max);
+  constexpr std::size_t character_max = 4;
+  const auto goes_on = [&](std::size_t at) {
+    return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+  };
+  auto end = length_max;
+  while (end > 0 && length_max - end < character_max - 1 && goes_on(end)) --end;
+  return text.substr(0, goes_on(end) ? length_max : end);  // Such a row of bytes is no text.
 }
 
 std::string dead_letter_json(const dead_letter& letter) {

@@ -14,6 +14,7 @@ TEST_CASE("a text is cut between its characters") {
   CHECK(cut("a\xC3\xA4z", 3) == "a\xC3\xA4");
   CHECK(cut("\xF0\x9F\x98\x80", 3).empty());
   CHECK(cut("", 0).empty());
+  CHECK(cut(std::string(100, '\x80'), 50).size() == 50);
 }
 
 TEST_CASE("a dead letter tells everything of a small record") {
