@@ -80,7 +80,7 @@ TEST_CASE("trading options that are not allowed, all at once") {
         lines{"f: venue = \"moon\": must be one of paper, orders",
               "f: cash = \"-1\": must be a decimal as text, such as \"0.5\", 0 to "
               "92233720368.54775807",
-              "f: portfolio_cash.p 3 = \"1\": names must be 1 to 64 characters of letters, digits, "
+              "f: portfolio_cash.\"p 3\" = \"1\": names must be 1 to 64 characters of letters, digits, "
               "'_', '-' and '.'",
               "f: portfolio_cash.p1 = 5: must be a decimal as text, not below 0",
               "f: limits_file = \"nowhere.json\": there is no file nowhere.json",

@@ -280,5 +280,7 @@ TEST_CASE("a member goes on whatever other members say") {
                 caf::after(patience) >> [] {});
   CHECK(credited);
   router.set(home, nullptr);
+  self->monitor(member);
   caf::anon_send_exit(member, caf::exit_reason::user_shutdown);
+  self->receive([](const caf::down_msg&) {});
 }
