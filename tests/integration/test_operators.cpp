@@ -282,9 +282,11 @@ TEST_CASE("every refusal by its name, as text and as JSON; a node that is gone c
   const auto owner = cluster.ask({"entity", "show", "symbol/SYM0"}).at("node").get<std::string>();
   const int asked = number_of(owner) % 3 + 1;
   const auto life = cluster.row_of(number_of(owner), "incarnation");
+  const cluster_watch::death_watch death(cluster, number_of(owner));
   cluster.run.node(number_of(owner)).signal(SIGSTOP);
   CHECK(cluster.ask({"entity", "show", "symbol/SYM0"}, asked).value("error", "") ==
         "node_unavailable");
+  death.wait();
   cluster.run.node(number_of(owner)).signal(SIGCONT);
   wait_until("another life of it", 60s, [&] {
     return cluster.row_of(number_of(owner), "incarnation") != life &&

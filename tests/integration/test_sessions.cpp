@@ -47,6 +47,8 @@ TEST_CASE("commands by the command line: one effect, one answer, whatever node d
   CHECK(run.ask({"session", "pause", "s1"})["phase"] == "paused");
   run.node(1).kill();
   run.revive();
+  wait_until("node 1", std::chrono::seconds(60),
+             [&] { return run.cli({"leader"}, 1).exit_code == 0; });
   wait_until("a node's answer", std::chrono::seconds(60), [&] {
     return run.ask({"session", "resume", "s1", "--id", "c-3"}, 2).value("phase", "") == "running";
   });
