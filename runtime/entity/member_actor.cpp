@@ -335,7 +335,6 @@ void member_actor::on_member(const std::string& text) {
 
 /// Of operators, by way of the admin actor.
 caf::result<std::string> member_actor::on_order(const std::string& text) {
-  auto promise = std::make_shared<caf::response_promise>(make_response_promise());
   std::string verb, node;
   std::uint32_t shard = 0;
   try {
@@ -346,6 +345,7 @@ caf::result<std::string> member_actor::on_order(const std::string& text) {
   } catch (const json::exception& e) {
     return json{{"error", "malformed_request"}, {"detail", e.what()}}.dump();
   }
+  const auto promise = std::make_shared<caf::response_promise>(make_response_promise());
   asker_->post([self = caf::actor_cast<caf::actor>(this), store = environment_.store, verb, node,
                 shard, promise] {
     const auto written = verb == "move"     ? store->assign(shard_id(shard), node)
