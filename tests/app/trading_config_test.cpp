@@ -73,20 +73,22 @@ TEST_CASE("without a file of limits every symbol may be traded") {
 
 TEST_CASE("trading options that are not allowed, all at once") {
   trading::trading_options o;
-  CHECK(read(json::parse(R"({"venue": "moon", "cash": "-1", "portfolio_cash": {"p1": 5, "p2": "1",
+  CHECK(
+      read(json::parse(R"({"venue": "moon", "cash": "-1", "portfolio_cash": {"p1": 5, "p2": "1",
              "p 3": "1"}, "limits_file": "nowhere.json", "paper": {"slippage_bps": "-1", "latency_us": -1},
              "leverage": 3})"),
-             o) ==
-        lines{"f: venue = \"moon\": must be one of paper, orders",
-              "f: cash = \"-1\": must be a decimal as text, such as \"0.5\", 0 to "
-              "92233720368.54775807",
-              "f: portfolio_cash.\"p 3\" = \"1\": names must be 1 to 64 characters of letters, digits, "
-              "'_', '-' and '.'",
-              "f: portfolio_cash.p1 = 5: must be a decimal as text, not below 0",
-              "f: limits_file = \"nowhere.json\": there is no file nowhere.json",
-              "f: paper.slippage_bps = \"-1\": must be a decimal as text, such as \"0.5\", 0 to "
-              "10000",
-              "f: paper.latency_us = -1: must be 0 to 60000000 us", "f: leverage: unknown option"});
+           o) ==
+      lines{
+          "f: venue = \"moon\": must be one of paper, orders",
+          "f: cash = \"-1\": must be a decimal as text, such as \"0.5\", 0 to "
+          "92233720368.54775807",
+          "f: portfolio_cash.\"p 3\" = \"1\": names must be 1 to 64 characters of letters, digits, "
+          "'_', '-' and '.'",
+          "f: portfolio_cash.p1 = 5: must be a decimal as text, not below 0",
+          "f: limits_file = \"nowhere.json\": there is no file nowhere.json",
+          "f: paper.slippage_bps = \"-1\": must be a decimal as text, such as \"0.5\", 0 to "
+          "10000",
+          "f: paper.latency_us = -1: must be 0 to 60000000 us", "f: leverage: unknown option"});
 }
 
 TEST_CASE("a file of limits that is wrong is told with its path and everything that is") {
