@@ -89,8 +89,8 @@ class pump {
     if (orders_.handle) orders_.handle->begin(link_.fd());
     auto why = copy();
     if (!why.empty()) log::warn("cluster", "link_cut", {{"peer", orders_.peer}, {"reason", why}});
+    if (orders_.handle) orders_.handle->end();  // Before the number is somebody else's.
     link_.close();
-    if (orders_.handle) orders_.handle->end();
   }
 
  private:
