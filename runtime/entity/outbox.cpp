@@ -1,5 +1,7 @@
 #include "runtime/entity/outbox.hpp"
 
+#include <algorithm>
+
 #include "runtime/base/ensure.hpp"
 
 namespace troupe {
@@ -44,7 +46,8 @@ void outbox::hand_out(const send& to_topic, const send& to_shard) {
   for (auto& [target, to] : lanes_) {
     const bool topic = is_topic(target);
     if (topic && !topics_open_) continue;
-    for (; to.sent < to.rows.size(); ++to.sent) (topic ? to_topic : to_shard)(to.rows[to.sent]);
+    const auto upto = topic ? to.rows.size() : std::min(to.rows.size(), window_);
+    for (; to.sent < upto; ++to.sent) (topic ? to_topic : to_shard)(to.rows[to.sent]);
   }
 }
 

@@ -30,6 +30,9 @@ class outbox {
   };
   using send = std::function<void(const store::outbox_row&)>;
 
+  /// `window`: messages that one shard may be sent before it acknowledges the first of them.
+  explicit outbox(std::size_t window) : window_(window) {}
+
   void restore(const std::map<std::string, sequence>& sequences,
                std::vector<store::outbox_row> rows);
 
@@ -45,7 +48,8 @@ class outbox {
   /// store: then nothing is opened.
   std::vector<ahead> opened(const std::map<std::string, sequence>& out);
 
-  /// Sends what has not been sent since the lane was (re)opened.
+  /// Sends what has not been sent since the lane was (re)opened, to shards as far as their windows
+  /// allow.
   void hand_out(const send& to_topic, const send& to_shard);
   /// Everything unacknowledged for shards goes out again with the next `hand_out`.
   void resend_to_shards();
@@ -69,6 +73,7 @@ class outbox {
   };
   static bool is_topic(const std::string& target) { return target.starts_with("topic:"); }
 
+  std::size_t window_;
   std::map<std::string, lane> lanes_;
   std::map<std::string, sequence> acknowledged_;
   std::size_t undelivered_ = 0;

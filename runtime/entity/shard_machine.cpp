@@ -13,6 +13,7 @@ shard_machine::shard_machine(shard_id id, const shard_setup& setup, shard_world&
       setup_(setup),
       world_(world),
       poisoned_(std::move(poisoned)),
+      outbox_(setup.limits.channel_window),
       source_(id, setup.limits.feeds),
       follower_(id, setup.limits.feeds, world, setup.shard_of) {
   for (const auto& def : setup_.things.ingress) {
@@ -134,6 +135,7 @@ void shard_machine::on_egress_lost(const std::string& topic, const std::string& 
 void shard_machine::on_channel_acknowledged(const std::string& target, sequence up_to) {
   if (phase_ != phase::live) return;
   outbox_.delivered(target, up_to);
+  hand_out();
   relieve();
 }
 

@@ -31,6 +31,7 @@ struct shard_limits {
   std::chrono::seconds idle_timeout{600};
   std::chrono::seconds requests_remembered{604'800};
   std::chrono::milliseconds channel_resend{1000};
+  std::size_t channel_window = 256;  // Messages to one shard that it has not acknowledged.
   bool go_on_when_truncated = false;
   feed_limits feeds;
 };

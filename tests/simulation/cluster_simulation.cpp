@@ -26,7 +26,10 @@ shard_setup make_setup(std::uint32_t shards, bool small, planted bug) {
     return shard_id(static_cast<std::uint32_t>(std::stoul(id.key)) % shards);
   };
   setup.limits.idle_timeout = 3s;
-  if (small) setup.limits.inbox_max = 2;
+  if (small) {
+    setup.limits.inbox_max = 2;
+    setup.limits.channel_window = 3;
+  }
   if (bug == planted::never_resent) setup.limits.channel_resend = std::chrono::hours(24);
   return setup;
 }

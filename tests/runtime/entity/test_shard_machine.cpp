@@ -199,6 +199,31 @@ TEST_CASE("a message to another shard goes through its channel, once") {
   CHECK(s.machine().progress().undelivered_since == time_point{});
 }
 
+TEST_CASE("a shard is sent no more than its window, before and after a loss") {
+  shard_life s;
+  s.setup.limits.channel_window = 3;
+  s.begin();
+  s.command("x", "deposit", {{"amount", 50}});
+  for (int i = 0; i < 7; ++i)
+    s.command("x", "transfer", {{"amount", 1}, {"to", "far away"}}, "t" + std::to_string(i));
+  s.settle();
+  const auto sent = [&s] {
+    std::vector<std::int64_t> out;
+    for (const auto& row : std::exchange(s.world->to_shards, {})) out.push_back(row.seq.value());
+    return out;
+  };
+  using sequences = std::vector<std::int64_t>;
+  CHECK(s.disk.outbox["shard:1"].size() == 7);
+  CHECK(std::ranges::max(sent()) == 3);
+  s.machine().on_channel_acknowledged("shard:1", sequence(2));
+  CHECK(sent() == sequences{4, 5});
+  s.clock += s.setup.limits.channel_resend;
+  s.machine().on_wake();
+  CHECK(sent() == sequences{3, 4, 5});
+  s.machine().on_channel_acknowledged("shard:1", sequence(5));
+  CHECK(sent() == sequences{6, 7});
+}
+
 TEST_CASE("a channel applies each message once and acknowledges only what is durable") {
   shard_life s;
   s.begin();
