@@ -130,8 +130,8 @@ TEST_CASE("a host that ends without a word while it drains has not been released
   s.restart_host();
   CHECK(s.seen().owned);
   CHECK(s.member->mailbox().empty());  // Nobody has been told that it is free.
-  s.ports.silent = false;
   REQUIRE(supervised_shard::becomes_true([&] { return bool(s.router.find(shard)); }));
+  s.ports.silent = false;
   s.restart_host();  // The one that waits.
   bool released = false;
   s.member->receive_while([&] { return !released; })(
