@@ -4,6 +4,14 @@
 
 namespace troupe {
 
+void effects::publish(std::string_view topic, std::string key, std::string payload) {
+  if (const auto bytes = key.size() + payload.size(); bytes > published_bytes_max)
+    throw std::length_error("a record of " + std::to_string(bytes) + " bytes for the topic " +
+                            std::string(topic) + "; " + std::to_string(published_bytes_max) +
+                            " are allowed");
+  records.push_back({std::string(topic), std::move(key), std::move(payload)});
+}
+
 row_block& effects::rows(const table_def& table) {
   for (auto& block : blocks)
     if (&block.table() == &table) return block;

@@ -60,6 +60,10 @@ struct feed_span {
   std::int64_t missing = 0;
 };
 
+/// Key and payload of a record that Kafka takes by default (`message.max.bytes` of a producer is
+/// 1,000,000), headers and framing left out.
+inline constexpr std::size_t published_bytes_max = 990'000;
+
 /// What a core decided while it handled an input: the only way out of an entity. Nothing of it
 /// leaves the shard before the commit that holds its cause.
 class effects {
@@ -86,10 +90,9 @@ class effects {
 
   /// Sends to another entity: inside the shard at once, elsewhere exactly once after the commit.
   void tell(entity_id to, message what) { tells.push_back({std::move(to), std::move(what)}); }
-  /// Appends a record to an egress topic of the catalog.
-  void publish(std::string_view topic, std::string key, std::string payload) {
-    records.push_back({std::string(topic), std::move(key), std::move(payload)});
-  }
+  /// Appends a record to an egress topic of the catalog. Throws std::length_error beyond
+  /// `published_bytes_max`: a record that Kafka never takes would hold up all after it.
+  void publish(std::string_view topic, std::string key, std::string payload);
   /// Asks a service outside of the cluster (service_port), after the commit. Its answer comes as
   /// the message `call_answered` `{service, id, answer}`. Call or answer get lost with the shard:
   /// who must know sets a timer that calls again.
