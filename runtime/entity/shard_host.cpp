@@ -134,9 +134,9 @@ void shard_host::load(std::vector<entity_id> ids) {
   environment_.store->load(shard_, std::move(ids), std::move(callback));
 }
 
-void shard_host::find_answer(std::string request) {
+void shard_host::find_answer(std::string request, std::uint64_t serial) {
   auto callback = later(
-      [request](shard_machine& s, auto answer) { s.on_answer_found(request, std::move(answer)); });
+      [serial](shard_machine& s, auto answer) { s.on_answer_found(serial, std::move(answer)); });
   environment_.store->find_answer(shard_, std::move(request), std::move(callback));
 }
 

@@ -72,8 +72,8 @@ class shard_machine {
   void on_request(entity_id to, message what, std::string request, request_ref from);
   /// The committed state of an entity as JSON; nothing else changes.
   void on_show(entity_id of, request_ref from);
-  void on_answer_found(const std::string& request,
-                       std::optional<std::optional<std::string>> answer);
+  /// `serial`: the unit for which it was looked up. What another unit is told may be older.
+  void on_answer_found(std::uint64_t serial, std::optional<std::optional<std::string>> answer);
   /// A service's answer to a call of this entity; whatever is unexpected is the entity's to judge.
   void on_call_answered(entity_id to, const effects::called& asked, nlohmann::json answer);
   void on_channel(shard_id source, sequence seq, entity_id to, message what);

@@ -1,5 +1,7 @@
 // The unit plane of a shard: one input after another, each with everything that follows from it
 // inside the shard.
+#include <algorithm>
+
 #include "runtime/base/ensure.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/codec/text.hpp"
@@ -128,15 +130,15 @@ void shard_machine::on_channel(shard_id source, sequence seq, entity_id to, mess
   maybe_commit();
 }
 
-void shard_machine::on_answer_found(const std::string& request,
+void shard_machine::on_answer_found(std::uint64_t serial,
                                     std::optional<std::optional<std::string>> answer) {
   if (phase_ != phase::live) return;
   if (!answer)
     return fail({shard_failure::kind::store, "remembered answers could not be read", {}, {}});
-  for (auto& u : inbox_) {
-    if (u.request != request || u.answer_lookup != unit::lookup::pending) continue;
-    u.answer_lookup = unit::lookup::done;
-    u.answer = *answer;
+  const auto u = std::ranges::lower_bound(inbox_, serial, {}, &unit::serial);
+  if (u != inbox_.end() && u->serial == serial) {
+    u->answer_lookup = unit::lookup::done;
+    u->answer = std::move(*answer);
   }
   run_units();
   maybe_commit();
@@ -147,7 +149,7 @@ void shard_machine::enqueue(unit u) {
   if (open_since_ == time_point{}) open_since_ = world_.now();
   if (!u.request.empty()) {
     u.answer_lookup = unit::lookup::pending;
-    world_.find_answer(u.request);
+    world_.find_answer(u.request, u.serial);
   }
   inbox_.push_back(std::move(u));
 }

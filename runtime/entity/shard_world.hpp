@@ -60,10 +60,10 @@ class shard_world : public feed_port {
   /// Whether an earlier life of the shard ended for want of the store, and none has lived since.
   virtual bool store_lost() const = 0;
 
-  virtual void take() = 0;                             // on_taken
-  virtual void commit(store::commit_batch batch) = 0;  // on_committed
-  virtual void load(std::vector<entity_id> ids) = 0;   // on_loaded
-  virtual void find_answer(std::string request) = 0;   // on_answer_found
+  virtual void take() = 0;                                                  // on_taken
+  virtual void commit(store::commit_batch batch) = 0;                       // on_committed
+  virtual void load(std::vector<entity_id> ids) = 0;                        // on_loaded
+  virtual void find_answer(std::string request, std::uint64_t serial) = 0;  // on_answer_found
 
   virtual void open_egress(epoch era) = 0;  // on_egress_opened
   virtual void publish(epoch era,

@@ -158,7 +158,7 @@ void simulated_shard::load(std::vector<entity_id> ids) {
       });
 }
 
-void simulated_shard::find_answer(std::string request) {
+void simulated_shard::find_answer(std::string request, std::uint64_t serial) {
   const auto found = std::make_shared<std::optional<std::string>>();
   ask(
       node_.reading(shard_),
@@ -167,10 +167,10 @@ void simulated_shard::find_answer(std::string request) {
           *found = it->second;
         done();
       },
-      [this, request, found](end how) {
-        if (how != end::answered) return machine_.on_answer_found(request, std::nullopt);
+      [this, serial, found](end how) {
+        if (how != end::answered) return machine_.on_answer_found(serial, std::nullopt);
         if (world_.bug == request_forgotten) found->reset();
-        machine_.on_answer_found(request, std::optional(std::move(*found)));
+        machine_.on_answer_found(serial, std::optional(std::move(*found)));
       });
 }
 

@@ -41,7 +41,7 @@ class simulated_shard final : private shard_world,
   void take() override;
   void commit(store::commit_batch batch) override;
   void load(std::vector<entity_id> ids) override;
-  void find_answer(std::string request) override;
+  void find_answer(std::string request, std::uint64_t serial) override;
   void open_egress(epoch era) override;
   void publish(epoch era, const store::outbox_row& row) override;
   void send_to_shard(const store::outbox_row& row) override;

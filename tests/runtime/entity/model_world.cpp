@@ -54,11 +54,11 @@ void model_world::load(std::vector<entity_id> ids) {
   });
 }
 
-void model_world::find_answer(std::string request) {
-  store_reads.push_back([this, request = std::move(request)] {
+void model_world::find_answer(std::string request, std::uint64_t serial) {
+  store_reads.push_back([this, request = std::move(request), serial] {
     std::optional<std::string> found;
     if (const auto it = disk_.answers.find(request); it != disk_.answers.end()) found = it->second;
-    machine->on_answer_found(request, std::optional(found));
+    machine->on_answer_found(serial, std::optional(found));
   });
 }
 

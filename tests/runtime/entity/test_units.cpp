@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Sets as many timers as it is told, all due at once; the first one cancels the others.
+/// Sets as many timers as it is told, all due at once; the first one cancels the others. Shouts.
 class alarm_clock final : public entity {
  public:
   void load(std::string_view state, int) override { rung_ = json::parse(state); }
@@ -27,6 +27,9 @@ class alarm_clock final : public entity {
         out.set_timer(std::move(name), where.now + 1s, {"ring", {{"count", count}}});
       });
     }
+    if (what.type == "shout")
+      out.publish(example::balances_topic, "k",
+                  std::string(what.body.at("bytes").get<std::size_t>(), '!'));
     if (what.type == "ring") {
       ++rung_;
       each(what.body.at("count").get<std::size_t>(),
@@ -143,6 +146,33 @@ TEST_CASE("an answer is remembered until the store has it and nobody can have mi
   r.world->store_reads = look_up;
   r.world->run_all();
   CHECK(r.world->replies.at(3) == json{{"balance", 5}});
+}
+
+TEST_CASE("a look-up that comes late speaks only for the unit that it was made for") {
+  rig r;
+  r.deposit("r1");
+  r.deposit("r1");
+  r.world->run_all();
+  r.deposit("r1");
+  const auto look_up = std::exchange(r.world->store_reads, {});
+  r.machine().on_answer_found(2, std::optional(std::optional<std::string>()));
+  r.world->run_all();
+  CHECK(!r.world->replies.contains(3));
+  r.world->store_reads = look_up;
+  r.world->run_all();
+  CHECK(r.world->replies.at(3) == json{{"balance", 5}});
+}
+
+TEST_CASE("a record that Kafka would never take is a defect of its entity") {
+  rig r;
+  const auto shout = [&r](std::size_t bytes) {
+    return r.ask({"alarm", "a"}, {"shout", {{"bytes", bytes}}});
+  };
+  CHECK(shout(published_bytes_max - 1) == 0);  // One byte is the key.
+  CHECK(!r.world->failure);
+  shout(published_bytes_max);
+  REQUIRE(r.world->failure);
+  CHECK(r.world->failure->reason.find("990001 bytes for the topic balances") != std::string::npos);
 }
 
 TEST_CASE("what a look-up began too early to find is remembered until its unit's turn has come") {
