@@ -21,6 +21,8 @@ struct admin_environment {
   std::function<nlohmann::json()> shards;
   std::function<nlohmann::json()> health;
   std::function<bool(shard_id)> store_lost;  // Whether a shard waits for the database.
+  /// Why a shard that is to be here was given up; empty: it was not.
+  std::function<std::string(shard_id)> given_up;
   std::chrono::milliseconds request_timeout{5000};
 };
 

@@ -15,14 +15,16 @@ constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 }  // namespace
 
 line_source::line_source(const std::string& path) : path_(path), buffer_(buffer_size) {
-  if (std::filesystem::is_directory(path))
-    throw std::runtime_error(path + ": a folder, not a file");
+  if (const auto wrong = app::reading_trouble(path); !wrong.empty())
+    throw app::unreadable_file(wrong);
+  if (!std::filesystem::is_regular_file(path))
+    throw app::unreadable_file(path + ": is no regular file; pipes and devices are not read");
   std::error_code error;
   size_ = std::filesystem::file_size(path, error);
   if (!error) file_ = ::gzopen(path.c_str(), "rb");
   if (file_ == nullptr)
-    throw std::runtime_error(path +
-                             ": cannot read: " + (error ? error.message() : std::strerror(errno)));
+    throw app::unreadable_file(
+        path + ": cannot be read: " + (error ? error.message() : std::strerror(errno)));
   ::gzbuffer(file_, buffer_size);
 }
 
@@ -37,9 +39,12 @@ std::uint64_t line_source::read_bytes() const {
 bool line_source::fill() {
   const int n = ::gzread(file_, buffer_.data(), static_cast<unsigned>(buffer_.size()));
   int error = Z_OK;
-  const char* const what = ::gzerror(file_, &error);
+  ::gzerror(file_, &error);
   if (n < 0 || (n == 0 && error != Z_OK && error != Z_STREAM_END))
-    throw damaged_file(path_ + ": damaged after line " + std::to_string(number_) + ": " + what);
+    throw damaged_file(path_ + ": damaged after line " + std::to_string(number_) +
+                       (error == Z_ERRNO ? ": it cannot be read on"
+                                         : ": its gzip data is cut or "
+                                           "broken"));
   at_ = 0;
   filled_ = static_cast<std::size_t>(n);
   return n > 0;

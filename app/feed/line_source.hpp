@@ -3,16 +3,17 @@
 #include <zlib.h>
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "app/failure.hpp"
+
 namespace troupe::feed {
 
 /// A file that cannot be read to its end, such as a cut-off gzip; the text says where.
-struct damaged_file : std::runtime_error {
-  using std::runtime_error::runtime_error;
+struct damaged_file : app::unusable_file {
+  using unusable_file::unusable_file;
 };
 
 /// Lines of a text file, gzip or plain.
@@ -20,7 +21,7 @@ class line_source {
  public:
   static constexpr std::size_t line_max = 900'000;
 
-  /// Throws std::runtime_error if the file cannot be read.
+  /// Throws unreadable_file.
   explicit line_source(const std::string& path);
   ~line_source();
   line_source(const line_source&) = delete;

@@ -65,4 +65,32 @@ TEST_CASE("what a node was asked before it died is answered at once, whatever it
   caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
 }
 
+TEST_CASE("a shard that was given up is told with its reason and the remedy, not as on its way") {
+  admin_fixture f;
+  f.environment.node = "node-7";
+  f.environment.store_lost = [](shard_id) { return false; };
+  std::string why;
+  f.environment.given_up = [&](shard_id) { return why; };
+  const auto admin = f.system.spawn<admin_actor>(&f.environment);
+  caf::scoped_actor asking{f.system};
+  const auto answer = [&](const std::string& request) {
+    json told;
+    asking->request(admin, std::chrono::seconds(60), admin_atom_v, request)
+        .receive([&](const std::string& text) { told = json::parse(text); },
+                 [](caf::error& e) { FAIL(to_string(e)); });
+    return told;
+  };
+  const auto ask = json{{"verb", "ask"}, {"entity", "symbol/x"}, {"type", "show"}}.dump();
+  for (const auto& request : {ask, admin_fixture::show("x")}) {
+    why.clear();
+    CHECK(answer(request)["error"] == "shard_unavailable");
+    why = "no state of schema 99";
+    CHECK(answer(request) == json{{"error", "shard_given_up"},
+                                  {"detail",
+                                   "shard 0 on node-7 was given up: no state of schema "
+                                   "99; mend the cause, then restart node-7"}});
+  }
+  caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
+}
+
 }  // namespace troupe::app

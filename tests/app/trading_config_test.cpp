@@ -81,7 +81,7 @@ TEST_CASE("trading options that are not allowed, all at once") {
               "f: cash = \"-1\": must be a decimal as text, such as \"0.5\", 0 to "
               "92233720368.54775807",
               "f: portfolio_cash.p1 = 5: must be a decimal as text, not below 0",
-              "f: limits_file = \"nowhere.json\": there is no file nowhere.json",
+              "f: limits_file = \"nowhere.json\": nowhere.json: does not exist",
               "f: paper.slippage_bps = \"-1\": must be a decimal as text, such as \"0.5\", 0 to "
               "10000",
               "f: paper.latency_us = -1: must be 0 to 60000000 us", "f: leverage: unknown option"});
@@ -96,7 +96,7 @@ TEST_CASE("a file of limits that is wrong is told with its path and everything t
   CHECK(problems[0].find("default.cash_required") != std::string::npos);
   CHECK(problems[0].find("default.orders_max") != std::string::npos);
   const limits_folder broken("{");
-  CHECK(read({{"limits_file", "limits.json"}}, o, broken.config())[0].find("is not JSON") !=
+  CHECK(read({{"limits_file", "limits.json"}}, o, broken.config())[0].find("is no JSON document") !=
         std::string::npos);
 }
 
