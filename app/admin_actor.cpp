@@ -160,6 +160,10 @@ void admin_actor::on_down(const caf::down_msg& m) {
 
 void admin_actor::fail_without_host(shard_id shard, answer to) {
   const auto name = "shard " + std::to_string(shard.value());
+  if (const auto why = environment_.given_up(shard); !why.empty())
+    return fail(to, "shard_given_up",
+                name + " on " + environment_.node + " was given up: " + why +
+                    "; mend the cause, then restart " + environment_.node);
   if (environment_.store_lost(shard))
     return fail(to, "store_unavailable", name + " waits for the database");
   fail(to, "shard_unavailable", name + " is being recovered");

@@ -23,6 +23,8 @@ struct admin_environment {
   std::function<bool(shard_id)> store_lost;  // Whether a shard waits for the database.
   /// Whether others may know better what the cluster looks like: this node has no valid lease.
   std::function<bool()> stale;
+  /// Why a shard that is to be here was given up; empty: it was not.
+  std::function<std::string(shard_id)> given_up;
   std::chrono::milliseconds request_timeout{5000};
 };
 

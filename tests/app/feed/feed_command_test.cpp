@@ -175,6 +175,7 @@ TEST_CASE("nothing is sent when one of the files is of no kind; bad lines are to
   const auto refused = run({good, other});
   CHECK(refused.exit_code == 1);
   CHECK(refused.output.find(other + ":1:") != std::string::npos);
+  CHECK(refused.output.find("nothing was sent") != std::string::npos);
   const auto taken = run({good});
   CHECK(taken.exit_code == 0);
   CHECK(taken.output.find(good + ":3:") != std::string::npos);
@@ -189,7 +190,8 @@ TEST_CASE("a generated file is not overwritten unless that is said") {
   CHECK(test::run_troupe(arguments).exit_code == 0);
   const auto again = test::run_troupe(arguments);
   CHECK(again.exit_code == 1);
-  CHECK(again.output.find(out + " exists: choose another name, or overwrite it with --force") !=
+  CHECK(again.output.find(out +
+                          ": exists already: choose another name, or overwrite it with --force") !=
         std::string::npos);
   arguments.push_back("--force");
   CHECK(test::run_troupe(arguments).exit_code == 0);
