@@ -24,6 +24,9 @@ namespace {
 
 using namespace troupe::trading;
 
+constexpr const char* usual_page = "backtest.html";
+constexpr const char* without_page = "none";
+
 struct options {
   std::string strategy;
   market_files data;
@@ -43,7 +46,7 @@ struct options {
   std::string config;  // Of a node; empty: sweeps run on this machine.
   bool stop = false;
   bool as_json = false;
-  std::string html;
+  std::string html;  // As given.
 };
 
 fixed decimal_of(const char* option, const std::string& text, fixed least) {
@@ -155,6 +158,12 @@ void check_session(const session_settings& s) {
     throw failure(std::string(name_of(answer.refusal)), answer.detail);
 }
 
+/// Where the page goes; empty: nowhere. Programs, which read JSON, get one if they ask for it.
+std::string page_path(const options& o) {
+  if (o.html.empty()) return o.as_json ? "" : usual_page;
+  return o.html == without_page ? "" : o.html;
+}
+
 /// A place for the page, before hours of work are lost for the want of one.
 void prepare_page(const std::string& path) {
   if (std::filesystem::is_directory(path))
@@ -213,7 +222,7 @@ void check_early(const options& o) {
         "backtests.threads");
   if (!is_sweep_metric(o.sweep_by))
     throw wrong_arguments("--by " + o.sweep_by + ": one of " + sweep_metrics());
-  if (o.html.empty()) return;
+  if (o.html.empty() || page_path(o).empty()) return;
   chart_folder();
   prepare_page(o.html);
 }
@@ -323,17 +332,18 @@ void print_failures(const options& o, const cluster_sweep& sweep) {
               << printable(sweep.failed[i].reason) << '\n';
 }
 
-/// `trouble`: what went wrong nevertheless; it is told to those who read JSON in the same object.
+/// `trouble`: what went wrong nevertheless, in the same object.
+void print_json(const backtest_report& report, const cluster_sweep* sweep,
+                const std::optional<failure>& trouble) {
+  auto all = json_of(report);
+  if (sweep != nullptr) all["sweep"] = sweep_runs_json(sweep->result);
+  if (sweep != nullptr) all.update(sweep_json(*sweep));
+  if (trouble) all.update(trouble->as_json());
+  std::cout << all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+}
+
 void print(const options& o, const backtest_report& report, const cluster_sweep* sweep,
-           std::uint64_t skipped, const std::optional<failure>& trouble) {
-  if (o.as_json) {
-    auto all = json_of(report);
-    if (sweep != nullptr) all["sweep"] = sweep_runs_json(sweep->result);
-    if (sweep != nullptr) all.update(sweep_json(*sweep));
-    if (trouble) all.update(trouble->as_json());
-    std::cout << all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
-    return;
-  }
+           std::uint64_t skipped) {
   if (sweep != nullptr) {
     print_failures(o, *sweep);
     print_best(o, sweep->result);
@@ -363,12 +373,27 @@ int stop(const options& o, const app::settings& cluster, const sweep_order& orde
   return 0;
 }
 
-std::optional<failure> write_page(const std::string& path, const std::string& page) {
+void write_page(const std::string& path, const std::string& page) {
   std::ofstream file(path, std::ios::binary);
   file << page;
   file.close();
-  if (!file) return unwritable_file("--html " + path + ": cannot be written");
-  std::cerr << "page: " << path << '\n';
+  if (!file) throw unwritable_file("--html " + path + ": cannot be written");
+}
+
+/// Writes the page, and tells where it is. For want of the usual one, which nobody has asked for,
+/// no run fails; of any other the failure is returned.
+std::optional<failure> make_page(const options& o, const backtest_report& report,
+                                 const loaded_market& market, const sweep_result* sweep) {
+  const auto path = page_path(o);
+  if (path.empty()) return std::nullopt;
+  auto& told = o.as_json ? std::cerr : std::cout;
+  try {
+    write_page(path, page_of(report, market.symbols, sweep));
+    told << "page: " << path << '\n';
+  } catch (const failure& e) {
+    if (!o.html.empty()) return e;
+    told << "no page: " << printable(e.what()) << '\n';
+  }
   return std::nullopt;
 }
 
@@ -378,11 +403,10 @@ int show(const options& o, const backtest_settings& settings, const loaded_marke
   check_session(settings.session);
   const auto report = run_one(o, settings, market);
   auto trouble = sweep != nullptr ? trouble_of(*sweep) : std::nullopt;
-  if (!o.html.empty()) {
-    const auto page = page_of(report, market.symbols, sweep != nullptr ? &sweep->result : nullptr);
-    if (auto failed = write_page(o.html, page); failed && !trouble) trouble = std::move(failed);
-  }
-  print(o, report, sweep, market.skipped, trouble);
+  if (!o.as_json) print(o, report, sweep, market.skipped);
+  auto unwritten = make_page(o, report, market, sweep != nullptr ? &sweep->result : nullptr);
+  if (!trouble) trouble = std::move(unwritten);
+  if (o.as_json) print_json(report, sweep, trouble);
   if (!trouble) return 0;
   if (!o.as_json) tell_failure("backtest", *trouble, false);
   return exit_failed;
@@ -517,7 +541,8 @@ void add_backtest_command(CLI::App& app, int& exit_code) {
       ->check(whole_number(1, 366));
   command->add_flag("--json", o.as_json, "Everything as one JSON object");
   command->add_option("--html", o.html,
-                      "Writes a page with charts to this file, which works offline");
+                      "The page with charts, one file that works offline: where it goes; none: no "
+                      "page (default: backtest.html in this folder; with --json none)");
   on_run(*command, exit_code, [] {
     if (!o.period.empty()) o.data.bars = market::parse_period(o.period);
     return run(o);
