@@ -1,5 +1,7 @@
 #include "app/failure.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -30,6 +32,16 @@ std::string detail_of(const json& answer) {
   return all;
 }
 
+/// What the database's library says, without what it was about and without its questions.
+std::string store_words(std::string text) {
+  for (const std::string_view what : {"connect: ", "transaction: "})
+    if (text.starts_with(what)) text.erase(0, what.size());
+  text.erase(std::min(text.find("Is the server running"), text.size()));
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
+    text.pop_back();
+  return text;
+}
+
 failure file_failure(const fs::filesystem_error& e) {
   return unwritable_file(e.path1().string() + ": " + e.code().message());
 }
@@ -56,10 +68,11 @@ void throw_refusal(const json& answer) {
 failure as_failure(const std::exception& e) {
   if (const auto* known = dynamic_cast<const failure*>(&e)) return *known;
   if (dynamic_cast<const store::unavailable_error*>(&e) != nullptr)
-    return {"store_unavailable", std::string("PostgreSQL cannot be used now (") + e.what() +
+    return {"store_unavailable", "PostgreSQL cannot be used now (" + store_words(e.what()) +
                                      "): see that it runs and that postgres.dsn in the cluster's "
                                      "file is right"};
-  if (dynamic_cast<const store::refused*>(&e) != nullptr) return {"store_refused", e.what()};
+  if (dynamic_cast<const store::refused*>(&e) != nullptr)
+    return {"store_refused", store_words(e.what())};
   if (dynamic_cast<const kafka_unavailable*>(&e) != nullptr)
     return {"bridge_unavailable", std::string(e.what()) +
                                       ": see that Kafka runs and that kafka.brokers in the "

@@ -100,6 +100,16 @@ void report_bad_lines(const merger& from, outcome& done) {
   }
 }
 
+/// Nothing but lines that cannot be used: a mistake, not a feed.
+void refuse_if_all_bad(const merger& from, const outcome& done) {
+  if (done.sent + done.there > 0 || done.bad == 0) return;
+  for (const auto& file : from.files())
+    for (const auto& line : file->bad_lines())
+      throw unusable_file("none of " + grouped(done.bad) + " lines can be used, the first is " +
+                          file->source().path() + ':' + std::to_string(line.number) + ": " +
+                          std::string(line.why));
+}
+
 void print(const options& o, const outcome& done, const std::string& topic, bool finished_before) {
   const auto rate =
       static_cast<std::uint64_t>(static_cast<double>(done.sent) / std::max(done.seconds, 1e-9));
@@ -162,6 +172,7 @@ int run(const options& o) {
   exact_sender to(all, file, resumed ? std::move(*notes) : fresh_notes(all), resumed);
   send_all_or_tell(o, from, to, done);
   report_bad_lines(from, done);
+  refuse_if_all_bad(from, done);
   print(o, done, topic, false);
   return done.interrupted ? exit_interrupted : 0;
 }

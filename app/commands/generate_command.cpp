@@ -67,7 +67,7 @@ class topic_sink final : public row_sink {
     append_json(payload_, t, names_[t.symbol]);
     const bridge::outgoing_record record{names_[t.symbol], payload_, std::nullopt,
                                          partitions_[t.symbol], 0};
-    for (;;) {
+    for (stall_notice notice;; notice.look()) {
       const auto what = producer_.send(topic_, record, std::chrono::milliseconds(200));
       if (what == result::sent) return true;
       if (what == result::failed)

@@ -7,7 +7,7 @@
 namespace troupe::app {
 
 CLI::Option* add_config_option(CLI::App& command, std::string& file) {
-  return command.add_option("-c,--config", file, "The node's config file; it names the cluster's")
+  return command.add_option("-c,--config", file, "A node's config file, which names its cluster's")
       ->capture_default_str();
 }
 

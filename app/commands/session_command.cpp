@@ -1,4 +1,5 @@
 #include <iostream>
+#include <sstream>
 
 #include "actors/trading/session_messages.hpp"
 #include "app/commands/command_line.hpp"
@@ -39,10 +40,23 @@ json parameters_of(const options& o) {
   return all;
 }
 
+std::vector<std::string> symbols_of(const options& o) {
+  std::vector<std::string> all;
+  for (const auto& one : o.symbols) {
+    std::istringstream names(one + ',');
+    for (std::string name; std::getline(names, name, ',');) {
+      if (name.empty())
+        throw wrong_arguments("--symbols " + one + ": a name is missing; write it as SPY,IBM");
+      all.push_back(name);
+    }
+  }
+  return all;
+}
+
 int create(const options& o) {
   const json body{{"portfolio", o.portfolio},
                   {"strategy", o.strategy},
-                  {"symbols", o.symbols},
+                  {"symbols", symbols_of(o)},
                   {"parameters", parameters_of(o)},
                   {"period", o.period},
                   {"size", {{"by", o.size_by}, {"amount", o.size}}},
@@ -106,6 +120,7 @@ int trades(const options& o) {
     std::cout << rows.dump() << '\n';
   else
     print_table(rows, {"time", "symbol", "side", "quantity", "price", "fee", "order"});
+  if (!o.as_json && rows.empty()) std::cerr << "no fills of session " << printable(o.name) << '\n';
   return 0;
 }
 
@@ -137,7 +152,6 @@ void add_create(CLI::App& session, int& exit_code, options& o) {
   command->add_option("--strategy", o.strategy, "One of " + trading::strategy_names())->required();
   command->add_option("--symbols", o.symbols, "Such as SPY,IBM: what it follows and trades")
       ->required()
-      ->delimiter(',')
       ->allow_extra_args(false);
   command
       ->add_option("--param", o.parameters,

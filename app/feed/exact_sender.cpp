@@ -142,7 +142,7 @@ bool exact_sender::find(std::uint32_t partition, const record& r) {
 bool exact_sender::send(const record& r) {
   using result = bridge::kafka_producer::result;
   const bridge::outgoing_record out{r.key, r.payload, r.timestamp_ms, current_, 0};
-  for (;;) {
+  for (stall_notice notice;; notice.look()) {
     const auto what = producer_.send(topic(), out, 200ms);
     if (what == result::sent) return true;
     if (what == result::failed)
