@@ -158,8 +158,18 @@ void admin_actor::on_down(const caf::down_msg& m) {
     if (a.member == m.source) a.gone();
 }
 
+void admin_actor::fail_unknown(const entity_id& id, answer to) {
+  fail(to, "unknown_entity",
+       to_string(id) + " does not exist: `troupe entity list --kind " + id.kind +
+           "` tells those there are");
+}
+
 void admin_actor::fail_without_host(shard_id shard, answer to) {
   const auto name = "shard " + std::to_string(shard.value());
+  if (const auto why = environment_.given_up(shard); !why.empty())
+    return fail(to, "shard_given_up",
+                name + " on " + environment_.node + " was given up: " + why +
+                    "; mend the cause, then restart " + environment_.node);
   if (environment_.store_lost(shard))
     return fail(to, "store_unavailable", name + " waits for the database");
   fail(to, "shard_unavailable", name + " is being recovered");
@@ -234,9 +244,9 @@ void admin_actor::show_here(const entity_id& id, answer to) {
     if (all->found)
       to.deliver(with_owner(*text));
     else if (all->open == 0)
-      fail(to, "unknown_entity", to_string(id) + " does not exist");
+      fail_unknown(id, to);
   };
-  if (hosts.empty()) return fail(to, "unknown_entity", to_string(id) + " does not exist");
+  if (hosts.empty()) return fail_unknown(id, to);
   for (const auto& host : hosts)
     request(host, environment_.request_timeout, show_entity{id})
         .then([settle](const std::string& text) mutable { settle(&text); },

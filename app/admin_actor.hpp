@@ -23,6 +23,8 @@ struct admin_environment {
   std::function<bool(shard_id)> store_lost;  // Whether a shard waits for the database.
   /// Whether others may know better what the cluster looks like: this node has no valid lease.
   std::function<bool()> stale;
+  /// Why a shard that is to be here was given up; empty: it was not.
+  std::function<std::string(shard_id)> given_up;
   std::chrono::milliseconds request_timeout{5000};
 };
 
@@ -70,6 +72,7 @@ class admin_actor final : public caf::event_based_actor {
   std::function<void()> if_gone(const caf::actor& member, std::function<void()> then);
   void on_down(const caf::down_msg& m);
   void fail_without_host(shard_id shard, answer to);
+  static void fail_unknown(const entity_id& id, answer to);
   void fail_unanswered(const caf::error& why, shard_id shard, answer to);
   static void fail(answer to, std::string_view error, std::string_view detail);
 

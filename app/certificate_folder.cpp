@@ -5,9 +5,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
-#include <stdexcept>
+
+#include "app/failure.hpp"
 
 namespace troupe::app {
 
@@ -20,7 +19,7 @@ std::chrono::seconds days(int n) {
 }
 
 [[noreturn]] void fail(const std::string& path) {
-  throw std::runtime_error(path + ": " + std::strerror(errno));
+  throw unwritable_file(path + ": cannot be written: " + std::strerror(errno));
 }
 
 /// All of it or nothing: under another name first, so that a node that reads the file meanwhile
@@ -37,18 +36,15 @@ void write_file(const std::string& path, const std::string& text, mode_t mode) {
 
 }  // namespace
 
-std::string read_text_file(const std::string& path) {
-  errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail(path);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 void certificate_folder::make_authority(const std::string& cluster) const {
   if (!security::is_name(cluster))
-    throw std::runtime_error("'" + cluster + "': a cluster's name is 1 to 32 of a-z 0-9 -");
-  std::error_code ignored;
-  fs::create_directories(options_.folder, ignored);
+    throw wrong_arguments("--cluster is '" + cluster +
+                          "', and a cluster's name is 1 to 32 of a-z 0-9 -");
+  std::error_code error;
+  fs::create_directories(options_.folder, error);
+  if (error)
+    throw unwritable_file("--dir " + options_.folder +
+                          ": cannot be made a folder: " + error.message());
   refuse_existing("ca");
   write("ca", security::make_authority(cluster, days(options_.days)));
 }
@@ -56,28 +52,42 @@ void certificate_folder::make_authority(const std::string& cluster) const {
 void certificate_folder::issue(security::role as, const std::string& name,
                                const std::vector<std::string>& hosts) const {
   if (!security::is_name(name))
-    throw std::runtime_error("'" + name +
-                             "': names of nodes and operators are 1 to 32 of a-z 0-9 -");
-  if (name == "ca") throw std::runtime_error("'ca' is the name of the authority's files");
+    throw wrong_arguments("'" + name + "': names of nodes and operators are 1 to 32 of a-z 0-9 -");
+  if (name == "ca")
+    throw wrong_arguments("'ca' is the name of the authority's files: choose another one");
+  for (const auto& host : hosts)
+    if (host.empty() || host.find_first_of(",:\n\r") != std::string::npos)
+      throw wrong_arguments("--host is '" + host + "', and must be an IPv4 address or a name");
   refuse_existing(name);
-  const auto authority = read_authority();
-  const auto cluster = security::authority_of(authority.certificate);
-  if (cluster.empty())
-    throw std::runtime_error(this->authority() + " is no authority of a cluster");
-  write(name, security::issue(authority, {{cluster, as, name}, days(options_.days), hosts}));
+  write(name, issue_by(read_authority(), as, name, hosts));
+}
+
+/// What OpenSSL says of files that it cannot use names none.
+security::key_pair certificate_folder::issue_by(const security::key_pair& authority,
+                                                security::role as, const std::string& name,
+                                                const std::vector<std::string>& hosts) const {
+  try {
+    const auto cluster = security::authority_of(authority.certificate);
+    if (!cluster.empty())
+      return security::issue(authority, {{cluster, as, name}, days(options_.days), hosts});
+  } catch (const std::runtime_error&) {
+  }
+  throw unusable_file(this->authority() + " and " + key("ca") +
+                      ": are no certificate and key of a cluster's authority: `troupe certs init` "
+                      "makes them");
 }
 
 security::key_pair certificate_folder::read_authority() const {
   if (!has("ca"))
-    throw std::runtime_error(authority() + " does not exist: troupe certs init --dir " +
-                             options_.folder + " --cluster NAME makes it");
+    throw unreadable_file(authority() + ": does not exist: `troupe certs init --dir " +
+                          options_.folder + " --cluster NAME` makes it");
   return {read_text_file(authority()), read_text_file(key("ca"))};
 }
 
 void certificate_folder::refuse_existing(const std::string& name) const {
   for (const auto& file : {certificate(name), key(name)})
     if (!options_.force && fs::exists(file))
-      throw std::runtime_error(file + " exists already: --force replaces it");
+      throw failure("file_exists", file + ": exists already: --force replaces it");
 }
 
 void certificate_folder::write(const std::string& name, const security::key_pair& pair) const {

@@ -9,8 +9,8 @@
 namespace troupe::app {
 
 /// A folder with a cluster's authority (`ca.crt`, `ca.key`) and what it has issued (`NAME.crt`,
-/// `NAME.key`). Keys can be read by their owner only. Every function throws std::runtime_error with
-/// the file and the remedy.
+/// `NAME.key`). Keys can be read by their owner only. Every function throws failure with the file
+/// and the remedy.
 class certificate_folder {
  public:
   struct options {
@@ -35,13 +35,12 @@ class certificate_folder {
     return (std::filesystem::path(options_.folder) / (name + ending)).string();
   }
   security::key_pair read_authority() const;
+  security::key_pair issue_by(const security::key_pair& authority, security::role as,
+                              const std::string& name, const std::vector<std::string>& hosts) const;
   void refuse_existing(const std::string& name) const;
   void write(const std::string& name, const security::key_pair& pair) const;
 
   const options options_;
 };
-
-/// The text of a file. Throws std::runtime_error with its name.
-std::string read_text_file(const std::string& path);
 
 }  // namespace troupe::app

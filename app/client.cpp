@@ -21,8 +21,20 @@ std::string text_of(const nlohmann::json& request) {
   try {
     return request.dump();
   } catch (const nlohmann::json::exception&) {
-    throw client_error("what is given must be UTF-8");
+    throw wrong_arguments("what is given must be UTF-8");
   }
+}
+
+/// What has become of a question without an answer.
+client_error unanswered(const std::string& node, const caf::error& why,
+                        std::chrono::milliseconds limit) {
+  if (why == caf::sec::request_timeout)
+    return {"timeout", "node " + node + " has not answered within " +
+                           std::to_string(limit.count()) +
+                           " ms: it is busy or stands still; `troupe health` tells more"};
+  return {"node_unavailable",
+          "node " + node +
+              " went away before it answered: see its log, or ask another node (--config)"};
 }
 
 }  // namespace
@@ -34,14 +46,17 @@ struct client::connection {
   std::chrono::milliseconds patience;
 };
 
-client::client(const settings& of) : connection_(std::make_unique<connection>()) {
+client::client(const settings& of)
+    : connection_(std::make_unique<connection>()), node_(of.node.id) {
   connection_->patience = answer_limit(of);
   try {
     connection_->admin =
         cluster::dial(connection_->system, {of.node.admin.host, of.node.admin.port, of.node.id},
                       operator_self(of), dial_limit);
   } catch (const cluster::link_error& e) {
-    throw client_error(e.what());
+    throw client_error("node_unavailable", "node " + node_ + " of this config cannot be asked (" +
+                                               e.what() +
+                                               "): start it, or name one that runs with --config");
   }
 }
 
@@ -51,11 +66,11 @@ nlohmann::json client::ask(const nlohmann::json& request) {
   const auto asked = text_of(request);
   caf::scoped_actor self{connection_->system};
   nlohmann::json answer;
-  std::string failure;
+  caf::error wrong;
   self->request(connection_->admin, caf::duration{connection_->patience}, admin_atom_v, asked)
       .receive([&](const std::string& text) { answer = nlohmann::json::parse(text); },
-               [&](caf::error& e) { failure = connection_->system.render(e); });
-  if (!failure.empty()) throw client_error("the node did not answer: " + failure);
+               [&](caf::error& e) { wrong = std::move(e); });
+  if (wrong) throw unanswered(node_, wrong, connection_->patience);
   return answer;
 }
 

@@ -1,15 +1,15 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
+#include "app/failure.hpp"
 #include "app/settings.hpp"
 
 namespace troupe::app {
 
-/// The node could not be asked; the text goes to the user.
-struct client_error : std::runtime_error {
-  using std::runtime_error::runtime_error;
+/// The node could not be asked: `node_unavailable`, or `timeout` when it took too long.
+struct client_error : failure {
+  using failure::failure;
 };
 
 /// A connection to a node's admin actor.
@@ -27,6 +27,7 @@ class client {
  private:
   struct connection;
   std::unique_ptr<connection> connection_;
+  const std::string node_;
 };
 
 }  // namespace troupe::app

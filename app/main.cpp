@@ -1,7 +1,9 @@
 #include <iostream>
 
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/commands/config_command.hpp"
+#include "app/commands/help.hpp"
 #include "app/version.hpp"
 
 int main(int argc, char** argv) {
@@ -9,9 +11,6 @@ int main(int argc, char** argv) {
   CLI::App app("Troupe: a distributed actor runtime for financial processing", "troupe");
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string(version));
-  app.footer(
-      "Begin with ./quickstart; docs/ explains the rest. `troupe COMMAND --help` explains a "
-      "command.");
   int exit_code = 0;
   add_node_command(app, exit_code);
   add_status_commands(app, exit_code);
@@ -29,15 +28,6 @@ int main(int argc, char** argv) {
   add_feed_command(app, exit_code);
   add_generate_command(app, exit_code);
   add_backtest_command(app, exit_code);
-  const auto named = [&](CLI::App* command) { return command->get_name() == argv[1]; };
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(named).empty()) {
-    std::cerr << "troupe: no command '" << argv[1] << "'; `troupe --help` lists them\n";
-    return exit_usage;
-  }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : exit_usage;
-  }
-  return exit_code;
+  add_help(app);
+  return run_command_line(app, {argv + 1, argv + argc}, exit_code);
 }

@@ -1,5 +1,6 @@
 #include "app/mapping.hpp"
 
+#include "app/failure.hpp"
 #include "runtime/bridge/topic_admin.hpp"
 
 namespace troupe::app {
@@ -149,7 +150,7 @@ void ensure_topics(const catalog& things, const settings& all) {
                       static_cast<std::uint16_t>(kafka.replication_factor),
                       {{"retention.ms", std::to_string(kafka.retention.count())}}});
   }
-  if (!wrong.empty()) throw std::runtime_error(wrong.substr(0, wrong.size() - 2));
+  if (!wrong.empty()) throw failure("wrong_topics", wrong.substr(0, wrong.size() - 2));
   const auto report = admin.ensure_topics(wanted, wait_to_create);
   if (!report.ok()) throw kafka_unavailable(report.problems.front());
 }

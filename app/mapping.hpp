@@ -36,8 +36,8 @@ struct kafka_unavailable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Creates the missing topics of the catalog. Throws std::runtime_error naming each whose partition
-/// count is not the shard count, kafka_unavailable when out of reach.
+/// Creates the missing topics of the catalog. Throws failure `wrong_topics` naming each whose
+/// partition count is not the shard count, kafka_unavailable when out of reach.
 void ensure_topics(const catalog& things, const settings& all);
 
 }  // namespace troupe::app

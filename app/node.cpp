@@ -18,7 +18,9 @@
 #include "app/admin_actor.hpp"
 #include "app/backtest/job_runner.hpp"
 #include "app/catalog.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/death_herald.hpp"
+#include "app/failure.hpp"
 #include "app/link_identity.hpp"
 #include "app/mapping.hpp"
 #include "app/node_guard.hpp"
@@ -50,8 +52,8 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Something that an operator must put right before a node can start; the text says what.
-struct cannot_start : std::runtime_error {
-  using std::runtime_error::runtime_error;
+struct cannot_start : failure {
+  explicit cannot_start(const std::string& why) : failure("cannot_start", why) {}
 };
 
 /// SIGINT and SIGTERM, waited for instead of handled. Must be made before any thread is.
@@ -127,6 +129,9 @@ class node {
       return board_.store_lost(shard) || status_.store_away();
     };
     admin_environment_.stale = [this] { return status_.stale(); };
+    admin_environment_.given_up = [this](shard_id shard) {
+      return board_.read().at(shard.value()).stopped;
+    };
     admin_environment_.request_timeout = all_.cluster.entities.request_timeout;
     admin_ = system_.spawn<admin_actor>(&admin_environment_);
     self_ = node_self(all_);
@@ -469,8 +474,8 @@ void run_node(const settings& all, const catalog& things) {
     _exit(code);
   } catch (const std::exception& e) {
     log::error("node", "cannot_start", {{"reason", e.what()}});
-    std::cerr << "troupe node: " << e.what() << std::endl;
-    _exit(1);
+    const auto why = as_failure(e);
+    _exit(tell_failure("node", why.name() == "failed" ? cannot_start(why.what()) : why, false));
   }
 }
 

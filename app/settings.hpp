@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -24,7 +25,12 @@ struct settings {
 /// How each domain reads its group of the cluster's file; `all` receives what it says.
 std::vector<domain_section> domain_sections(settings& all);
 
-/// Reads them. Prints every violation to standard error and returns nothing when there are any.
+/// Reads them. Throws failure `bad_config` with every violation when there are any.
+settings read_settings(const std::string& node_file);
+/// The same for programs that tell it to standard error: nothing when there are any.
 std::optional<settings> load_settings(const std::string& node_file);
+
+/// `{"file", "field", "value", "allowed"}` of each.
+nlohmann::json violations_json(const std::vector<violation>& all);
 
 }  // namespace troupe::app

@@ -1,10 +1,10 @@
 #include "app/trading_config.hpp"
 
 #include <filesystem>
-#include <fstream>
 
 #include "actors/trading/names.hpp"
 #include "actors/trading/risk_limits.hpp"
+#include "app/failure.hpp"
 
 namespace troupe {
 namespace {
@@ -51,10 +51,13 @@ option_def cash_by_name(std::map<std::string, fixed, std::less<>>& member) {
 
 /// What is wrong with the limits in a file, or nothing.
 std::string read_limits(const std::string& path, json& to) {
-  std::ifstream file(path);
-  if (!file || std::filesystem::is_directory(path)) return "there is no file " + path;
-  auto document = json::parse(file, nullptr, false, true);
-  if (document.is_discarded()) return path + " is not JSON";
+  json document;
+  try {
+    document = json::parse(app::read_text_file(path), nullptr, false, true);
+  } catch (const app::failure& e) {
+    return e.what();
+  }
+  if (document.is_discarded()) return path + ": is no JSON document";
   trading::faults wrong;
   trading::parse_risk_limits(document, "", wrong);
   if (!wrong.empty()) return path + ": " + trading::to_string(wrong);

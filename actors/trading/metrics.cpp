@@ -174,8 +174,8 @@ void performance::measure_trades(run_metrics& m) const {
     m.wins += profit > 0 ? 1 : 0;
     m.losses += profit < 0 ? 1 : 0;
     length += static_cast<double>(trip.closed - trip.opened) / micros_a_day;
-    m.best_trade = std::fmax(m.best_trade, profit);
-    m.worst_trade = std::fmin(m.worst_trade, profit);
+    m.best_trade = std::max(m.best_trade.value_or(trip.profit), trip.profit);
+    m.worst_trade = std::min(m.worst_trade.value_or(trip.profit), trip.profit);
   }
   m.trades = static_cast<std::int64_t>(trips_.size());
   const auto count = static_cast<double>(m.trades);

@@ -58,7 +58,8 @@ struct run_metrics {
   std::int64_t fills = 0;
   std::int64_t trades = 0, wins = 0, losses = 0;  // Closed round trips.
   double win_rate = none, profit_factor = none, mean_trade = none, mean_win = none,
-         mean_loss = none, best_trade = none, worst_trade = none, mean_trade_days = none;
+         mean_loss = none, mean_trade_days = none;
+  std::optional<fixed> best_trade, worst_trade;  // Nothing: no trade was closed.
 };
 
 /// Follows a run and measures it.

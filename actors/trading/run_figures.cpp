@@ -46,6 +46,9 @@ json shown(std::int64_t value) {
 json shown(fixed value) {
   return to_string(value);
 }
+json shown(std::optional<fixed> value) {
+  return value ? json(to_string(*value)) : json(nullptr);
+}
 
 void take(field_reader& from, std::string_view name, double& to) {
   to = run_metrics::none;
@@ -59,6 +62,11 @@ void take(field_reader& from, std::string_view name, std::int64_t& to) {
 }
 void take(field_reader& from, std::string_view name, fixed& to) {
   from.decimal(name, to, fixed::from_raw(INT64_MIN));
+}
+void take(field_reader& from, std::string_view name, std::optional<fixed>& to) {
+  to.reset();
+  const auto* found = from.member(name);
+  if (found != nullptr && !found->is_null()) take(from, name, to.emplace());
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace troupe::trading {
 
 /// A figure of run_metrics by its name in JSON and in the table of runs.
 struct run_figure {
-  using place =
-      std::variant<double run_metrics::*, std::int64_t run_metrics::*, fixed run_metrics::*>;
+  using place = std::variant<double run_metrics::*, std::int64_t run_metrics::*,
+                             fixed run_metrics::*, std::optional<fixed> run_metrics::*>;
   std::string_view name;
   place member;
 };

@@ -10,9 +10,18 @@ namespace {
 
 constexpr std::size_t own_columns = 9;
 
+/// A decimal that may be missing goes as a text, which can be empty.
 column_type type_of(const run_figure& f) {
-  constexpr column_type types[] = {column_type::real, column_type::integer, column_type::numeric};
+  constexpr column_type types[] = {column_type::real, column_type::integer, column_type::numeric,
+                                   column_type::text};
   return types[f.member.index()];
+}
+
+void add_figure(row_block& to, std::optional<fixed> value) {
+  to.add(value ? to_string(*value) : std::string());
+}
+void add_figure(row_block& to, auto value) {
+  to.add(value);
 }
 
 std::vector<column_type> columns() {
@@ -30,7 +39,9 @@ std::string_view insert() {
     auto column = own_columns;
     for (const auto& f : run_figures()) {
       names.append(", ").append(f.name);
-      values.append(", c").append(std::to_string(++column));
+      const auto place = 'c' + std::to_string(++column);
+      const bool decimal_text = type_of(f) == column_type::text;
+      values.append(", ").append(decimal_text ? "nullif(" + place + ", '')::numeric" : place);
       changes.append(", ").append(f.name).append(" = excluded.").append(f.name);
     }
     return "insert into backtest_run(" + names + ") select " + values +
@@ -108,8 +119,24 @@ select e.key as sweep, t.strategy, s.phase, s.runs, s.done, json_array_length(s.
  where e.kind = 'backtest_sweep';
 )sql";
 
+// Money is exact. Floats of old rows have 15 digits of it.
+constexpr std::string_view exact_trades = R"sql(
+drop view backtest_runs;
+alter table backtest_run
+  alter column best_trade type numeric using best_trade::numeric,
+  alter column worst_trade type numeric using worst_trade::numeric;
+create view backtest_runs as
+select sweep, number, parameters::jsonb as parameters, status, nullif(reason, '') as reason, node,
+       asked, seconds, ended, initial_equity, final_equity, days, total_return, annual_return,
+       volatility, sharpe, sortino, calmar, max_drawdown, max_drawdown_days, exposure, turnover,
+       fees, fills, trades, wins, losses, win_rate, profit_factor, mean_trade, mean_win, mean_loss,
+       best_trade, worst_trade, mean_trade_days
+  from backtest_run;
+)sql";
+
 constexpr market::sql_script scripts[] = {{"sweeps/0001_runs", table},
-                                          {"sweeps/0002_views", views}};
+                                          {"sweeps/0002_views", views},
+                                          {"sweeps/0003_exact_trades", exact_trades}};
 
 }  // namespace
 
@@ -128,7 +155,7 @@ void add_row(row_block& to, const ended_run& run) {
       .add(run.seconds)
       .add(run.at);
   for (const auto& f : run_figures())
-    std::visit([&](auto place) { to.add(run.metrics.*place); }, f.member);
+    std::visit([&](auto place) { add_figure(to, run.metrics.*place); }, f.member);
 }
 
 std::span<const market::sql_script> sweep_migrations() {

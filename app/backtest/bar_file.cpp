@@ -1,8 +1,8 @@
 #include "app/backtest/bar_file.hpp"
 
 #include <charconv>
-#include <stdexcept>
 
+#include "app/failure.hpp"
 #include "app/feed/text_time.hpp"
 
 namespace troupe::app {
@@ -16,7 +16,7 @@ class bar_reader {
  public:
   explicit bar_reader(const std::string& path) : lines_(path) {
     std::string_view header;
-    if (!lines_.next(header)) throw std::runtime_error(path + ": empty");
+    if (!lines_.next(header)) throw unusable_file(path + ": is empty");
     columns_.emplace(header);
     by_date_ = columns_->has({"date"});
     time_ = columns_->index(by_date_ ? "date" : "ts_ms");
@@ -46,8 +46,8 @@ class bar_reader {
   }
 
   [[noreturn]] void fail(std::string_view field, const std::string& what) const {
-    throw std::runtime_error(lines_.path() + ':' + std::to_string(lines_.number()) + ": " +
-                             (field.empty() ? "" : std::string(field) + ": ") + what);
+    throw unusable_file(lines_.path() + ':' + std::to_string(lines_.number()) + ": " +
+                        (field.empty() ? "" : std::string(field) + ": ") + what);
   }
 
  private:
@@ -101,8 +101,7 @@ market::period length_of_bars(const bar_reader& reader, const std::string& path,
   if (reader.by_date()) return market::period::d1;
   const auto found = events.size() < 2 ? std::nullopt : period_of(events[1].time - events[0].time);
   if (!found)
-    throw std::runtime_error(path +
-                             ": the first two times do not tell the bars' length; say --period");
+    throw unusable_file(path + ": the first two times do not tell the bars' length; say --period");
   return *found;
 }
 
@@ -131,7 +130,7 @@ market::period read_bars(const std::string& path, std::optional<market::period> 
     to.events.push_back(e);
     to.details.push_back(x);
   }
-  if (to.events.size() == first) throw std::runtime_error(path + ": no bars");
+  if (to.events.size() == first) throw unusable_file(path + ": has a header and no bars");
   const auto found =
       length && !reader.by_date() ? *length : length_of_bars(reader, path, to.events);
   for (auto i = first; i < to.events.size(); ++i) to.events[i].length = found;

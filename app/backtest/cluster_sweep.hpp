@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,12 @@
 #include "app/settings.hpp"
 
 namespace troupe::app {
+
+/// What is told of a sweep, as JSON and for people.
+struct sweep_report {
+  nlohmann::json json;
+  std::string text;
+};
 
 struct failed_run {
   trading::given_parameters parameters;
@@ -19,7 +26,8 @@ struct cluster_sweep {
   std::string id;
   sweep_result result;  // Of what is done.
   std::vector<failed_run> failed;
-  std::string stopped;  // Why no more runs are given out; empty: all have ended.
+  std::string phase;   // running, done, stopped; empty: it is none of a cluster.
+  std::string reason;  // Why it is stopped.
   bool interrupted = false;
 };
 
@@ -31,12 +39,13 @@ trading::sweep_order make_sweep_order(const trading::backtest_settings& settings
 std::string id_of(const trading::sweep_order& order);
 
 /// Uploads the recording unless the database has it, submits the sweep and waits until its runs
-/// have ended or Ctrl-C comes, telling its progress on standard error. A sweep that is known goes
-/// on where it is. Throws client_error, and what the store throws.
+/// have ended or Ctrl-C comes, telling its progress, and what keeps it from any, on standard error.
+/// A sweep that is known goes on where it is. Throws failure: `shard_given_up` when all that is
+/// left waits for shards that only an operator can bring back.
 cluster_sweep run_on_cluster(const settings& all, const trading::sweep_order& order,
                              const std::string& recording, const std::string& by);
 
-/// Lets no further runs begin; those that run end. Returns what is told of the sweep.
-std::string stop_on_cluster(const settings& all, const trading::sweep_order& order);
+/// Lets no further runs begin; those that run end.
+sweep_report stop_on_cluster(const settings& all, const trading::sweep_order& order);
 
 }  // namespace troupe::app

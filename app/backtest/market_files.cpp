@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <stdexcept>
 
 #include "actors/market/market_decoder.hpp"
 #include "app/backtest/bar_file.hpp"
+#include "app/failure.hpp"
 #include "app/feed/merge.hpp"
 #include "app/feed/progress.hpp"
 
@@ -39,8 +39,8 @@ class market_loader {
       if (is_bar_file(file.path))
         load_bars(file);
       else if (!file.symbol.empty())
-        throw std::runtime_error(text + ": only files of bars are given a symbol; " + file.path +
-                                 " names its own");
+        throw unusable_file(text + ": only files of bars are given a symbol; " + file.path +
+                            " names its own");
       else
         ticks.push_back(file.path);
     }
@@ -65,18 +65,18 @@ class market_loader {
   void load_bars(const named_file& file) {
     const auto symbol = file.symbol.empty() ? feed::symbol_of_file(file.path) : file.symbol;
     if (!feed::good_symbol(symbol))
-      throw std::runtime_error(file.path + ": " + symbol + " is no symbol; say SYMBOL=FILE");
+      throw unusable_file(file.path + ": " + symbol + " is no symbol; say SYMBOL=FILE");
     if (!wanted(symbol)) return;
     auto& to = data_of(symbol);
     if (!to.events.empty())
-      throw std::runtime_error(file.path + ": symbol " + symbol + " has bars already");
+      throw unusable_file(file.path + ": symbol " + symbol + " has bars already");
     const auto length = read_bars(file.path, from_.bars, to);
     if (bars_ && *bars_ != length)
-      throw std::runtime_error(file.path + ": its bars are of " + std::string(name_of(length)) +
-                               ", those before of " + std::string(name_of(*bars_)));
+      throw unusable_file(file.path + ": its bars are of " + std::string(name_of(length)) +
+                          ", those before of " + std::string(name_of(*bars_)));
     if (from_.bars && *from_.bars != length)
-      throw std::runtime_error(file.path + ": its bars are of " + std::string(name_of(length)) +
-                               ", and --period says " + std::string(name_of(*from_.bars)));
+      throw unusable_file(file.path + ": its bars are of " + std::string(name_of(length)) +
+                          ", and --period says " + std::string(name_of(*from_.bars)));
     bars_ = length;
   }
 
@@ -101,8 +101,8 @@ class market_loader {
     if (read.refusal == market::decode_refusal::unknown_type) return void(++all_.skipped);
     if (read.refusal != market::decode_refusal::none) {
       if (from_.skip_bad_lines) return void(++all_.skipped);
-      throw std::runtime_error(place_of(from) + std::string(name_of(read.refusal)) + ": " +
-                               std::string(read.detail) + " in " + r.payload.substr(0, 120));
+      throw unusable_file(place_of(from) + std::string(name_of(read.refusal)) + ": " +
+                          std::string(read.detail) + " in " + r.payload.substr(0, 120));
     }
     const bool is_bar = e.kind == market::event_kind::bar;
     if (is_bar && !bars_) bars_ = from_.bars.value_or(e.length);
@@ -128,24 +128,27 @@ class market_loader {
     all_.skipped += file.bad();
     if (file.bad() == 0 || from_.skip_bad_lines) return;
     const auto& first = file.bad_lines().front();
-    throw std::runtime_error(file.source().path() + ':' + std::to_string(first.number) + ": " +
-                             std::string(first.why) + " (" + std::to_string(file.bad()) +
-                             " such lines; --skip-bad-lines goes on without them)");
+    throw unusable_file(file.source().path() + ':' + std::to_string(first.number) + ": " +
+                        std::string(first.why) + " (" + std::to_string(file.bad()) +
+                        " such lines; --skip-bad-lines goes on without them)");
   }
 
   loaded_market finish() {
     all_.bars = bars_.value_or(from_.bars.value_or(market::period::m1));
     for (const auto& symbol : from_.symbols)
       if (data_of(symbol).events.empty())
-        throw std::runtime_error("the data has nothing of symbol " + symbol);
-    if (all_.symbols.empty()) throw std::runtime_error("the data holds no events");
+        throw unusable_file("the data has nothing of symbol " + symbol + " (--symbol)");
+    if (all_.symbols.empty())
+      throw unusable_file(
+          "the data holds no events: nothing but headers, or kinds of records that no strategy "
+          "sees");
     for (const auto& one : all_.symbols) {
       all_.events += one.events.size();
       const auto is_bar = [](const market_event& e) { return e.kind == market::event_kind::bar; };
       const auto bars = std::count_if(one.events.begin(), one.events.end(), is_bar);
       if (bars > 0 && bars < static_cast<std::ptrdiff_t>(one.events.size()))
-        throw std::runtime_error("symbol " + one.rules.symbol +
-                                 " has both bars and ticks; give one of them");
+        throw unusable_file("symbol " + one.rules.symbol +
+                            " has both bars and ticks; give one of them");
     }
     if (!from_.symbols.empty()) sort_as_asked();
     return std::move(all_);

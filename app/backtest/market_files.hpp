@@ -26,8 +26,8 @@ struct loaded_market {
 
 /// Reads CSV files of bars (columns `date` or `ts_ms`, open, high, low, close, volume), and what
 /// `troupe feed` reads: trades, quotes, recorded frames, records. Files of one symbol are merged by
-/// time. Throws std::runtime_error naming file, line and field. Tells its progress on standard
-/// error.
+/// time. Throws unreadable_file or unusable_file naming file, line and field. Tells its progress on
+/// standard error.
 loaded_market load_market(const market_files& from);
 
 }  // namespace troupe::app

@@ -4,12 +4,11 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
 #include "actors/trading/run_figures.hpp"
 #include "app/backtest/page_template.hpp"
+#include "app/failure.hpp"
 
 namespace troupe::app {
 
@@ -23,13 +22,6 @@ constexpr double micros = 1e6;
 
 double seconds_of(std::int64_t time) {
   return static_cast<double>(time) / micros;
-}
-
-std::string text_of_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file || text.empty()) throw std::runtime_error("cannot read " + path.string());
-  return text;
 }
 
 /// Of each stretch of time its lowest and its highest point, in their order: a line drawn through
@@ -130,20 +122,24 @@ json curve_json(const backtest_result& result) {
       {"time", std::move(times)}, {"equity", std::move(equity)}, {"drawdown", std::move(drawdown)}};
 }
 
+/// What a quantity cost, units of 1e-16, over the quantity: to the last place of prices.
+std::string mean_price(wide value, fixed quantity) {
+  return to_string(value / quantity.raw());
+}
+
 json trades_json(const backtest_report& report) {
   const auto& all = report.result.trips;
   json list = json::array();
   const auto first = all.size() > trades_max ? all.size() - trades_max : 0;
   for (auto i = first; i < all.size(); ++i) {
     const auto& t = all[i];
-    const auto quantity = static_cast<double>(t.quantity.raw()) * fixed::scale;
     list.push_back({{"symbol", report.settings.session.instruments[t.symbol].symbol},
                     {"side", t.opened_by == side::buy ? "long" : "short"},
                     {"opened", seconds_of(t.opened)},
                     {"closed", seconds_of(t.closed)},
                     {"quantity", to_string(t.quantity)},
-                    {"entry", static_cast<double>(t.entered) / quantity},
-                    {"exit", static_cast<double>(t.left) / quantity},
+                    {"entry", mean_price(t.entered, t.quantity)},
+                    {"exit", mean_price(t.left, t.quantity)},
                     {"fees", to_string(t.fees)},
                     {"profit", to_string(t.profit)}});
   }
@@ -219,14 +215,14 @@ std::string chart_folder() {
   if (cache.empty()) cache = text("HOME") + "/.cache";
   const auto folder = cache + "/troupe/uplot-1.6.32";
   if (!std::filesystem::exists(folder + "/uPlot.iife.min.js"))
-    throw std::runtime_error("the chart library is not in " + folder +
-                             "; deploy/charts/fetch brings it there, once");
+    throw failure("missing_charts", "the chart library is not in " + folder +
+                                        "; deploy/charts/fetch brings it there, once");
   return folder;
 }
 
 std::string page_of(const backtest_report& report, std::span<const symbol_data> data,
                     const sweep_result* sweep) {
-  const auto folder = std::filesystem::path(chart_folder());
+  const auto folder = chart_folder();
   auto all = settings_json(report);
   json content{{"settings", std::move(all)},
                {"metrics", json_of(report.result.metrics)},
@@ -239,8 +235,8 @@ std::string page_of(const backtest_report& report, std::span<const symbol_data> 
                {"sweep", sweep != nullptr ? sweep_json(*sweep) : json(nullptr)}};
   std::string page(page_template());
   put(page, "@DATA@", script_text(content));
-  put(page, "@LIBRARY@", text_of_file(folder / "uPlot.iife.min.js"));
-  put(page, "@STYLE@", text_of_file(folder / "uPlot.min.css"));
+  put(page, "@LIBRARY@", read_text_file(folder + "/uPlot.iife.min.js"));
+  put(page, "@STYLE@", read_text_file(folder + "/uPlot.min.css"));
   return page;
 }
 

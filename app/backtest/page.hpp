@@ -9,7 +9,8 @@
 
 namespace troupe::app {
 
-/// The chart library's folder. Throws std::runtime_error with the remedy when it is not there.
+/// The chart library's folder. Throws failure `missing_charts` with the remedy when it is not
+/// there.
 std::string chart_folder();
 
 /// One page that needs nothing but itself: metrics, equity, drawdown, prices with the trades on

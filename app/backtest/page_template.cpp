@@ -71,6 +71,9 @@ const make = (parent, tag, text, kind) => {
 const number = (x, digits = 2) => x === null ? "–" :
   Number(x).toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits})
     .replace(/^-(0\.?0*)$/, "$1");
+// Money and prices come as text and stay exact: only their thousands are parted.
+const money = text => text === null ? "–" :
+  text.replace(/^-?\d+/, whole => whole.replace(/\B(?=(\d{3})+$)/g, ","));
 const duration = days => days === null ? "–" : days >= 1 ? number(days, 1) + " days" :
   days * 24 >= 1 ? number(days * 24, 1) + " hours" : number(days * 1440, 1) + " minutes";
 const percent = x => x === null ? "–" : number(100 * x) + " %";
@@ -86,7 +89,7 @@ function head() {
     (parameters || "no parameters") + " · bars of " + s.bars + " · " +
     Number(data.events).toLocaleString("en-US") + " events, " + time(data.begin) + " to " + time(data.end) + " UTC";
   document.getElementById("costs").textContent =
-    "cash " + number(s.cash) + " · " + s.size_text + " · fees " + s.taker_fee_bps + " bps (makers " +
+    "cash " + money(s.cash) + " · " + s.size_text + " · fees " + s.taker_fee_bps + " bps (makers " +
     s.maker_fee_bps + ") · slippage " + s.slippage_bps + " bps · " + s.days_per_year + " days a year";
   const tiles = document.getElementById("tiles");
   const tile = (name, value, kind) => {
@@ -94,7 +97,7 @@ function head() {
     make(t, "b", value, kind);
     make(t, "span", name);
   };
-  tile("final equity", number(m.final_equity));
+  tile("final equity", money(m.final_equity));
   tile("total return", percent(m.total_return), tone(m.total_return));
   tile("annual return", percent(m.annual_return), tone(m.annual_return));
   tile("volatility, annual", percent(m.volatility));
@@ -110,7 +113,7 @@ function head() {
   tile("profit factor", number(m.profit_factor));
   tile("mean trade", number(m.mean_trade), tone(m.mean_trade));
   tile("mean length of a trade", duration(m.mean_trade_days));
-  tile("fees", number(m.fees));
+  tile("fees", money(m.fees));
 }
 
 const sync = uPlot.sync("time");
@@ -215,8 +218,8 @@ function trades() {
   const shown = data.trades.length, all = data.metrics.trades;
   make(place, "h2", shown < all ? "The last " + shown + " of " + all.toLocaleString("en-US") + " trades" : "Trades");
   rows(place, ["symbol", "side", "opened", "closed", "quantity", "in", "out", "fees", "profit"],
-       data.trades.map(t => [[t.symbol], [t.side], [time(t.opened)], [time(t.closed)], [t.quantity], [number(t.entry)],
-                             [number(t.exit)], [number(t.fees)], [number(t.profit), tone(Number(t.profit))]]));
+       data.trades.map(t => [[t.symbol], [t.side], [time(t.opened)], [time(t.closed)], [money(t.quantity)], [money(t.entry)],
+                             [money(t.exit)], [money(t.fees)], [money(t.profit), tone(Number(t.profit))]]));
 }
 
 head();

@@ -22,10 +22,8 @@ std::string minute_of(std::int64_t micros) {
   return text;
 }
 
-/// Cents, towards zero.
-std::string cents(fixed amount) {
-  constexpr std::int64_t cent = fixed::scale / 100;
-  return to_string(fixed::from_raw(amount.raw() / cent * cent));
+std::string amount_or_dash(std::optional<fixed> amount) {
+  return amount ? to_string(*amount) : "-";
 }
 
 std::string duration(double days) {
@@ -102,7 +100,7 @@ void add_settings(table& to, const backtest_report& r) {
 
 void add_returns(table& to, const run_metrics& m, int days_per_year) {
   to.title("Returns (" + std::to_string(days_per_year) + " days a year)");
-  to.row("equity", cents(m.initial_equity) + " to " + cents(m.final_equity));
+  to.row("equity", to_string(m.initial_equity) + " to " + to_string(m.final_equity));
   to.row("total return", percent(m.total_return));
   to.row("annual return", percent(m.annual_return));
   to.row("volatility", percent(m.volatility));
@@ -119,13 +117,14 @@ void add_trades(table& to, const backtest_result& r) {
   const auto& m = r.metrics;
   to.title("Trades");
   to.row("orders", feed::grouped(r.orders.size()) + ", " + feed::grouped(denied(r)) + " denied");
-  to.row("fills", feed::grouped(static_cast<std::uint64_t>(m.fills)) + ", fees " + cents(m.fees));
+  to.row("fills",
+         feed::grouped(static_cast<std::uint64_t>(m.fills)) + ", fees " + to_string(m.fees));
   to.row("round trips",
          feed::grouped(static_cast<std::uint64_t>(m.trades)) + ", win rate " + percent(m.win_rate));
   to.row("profit factor", two_decimals(m.profit_factor));
   to.row("mean trade", two_decimals(m.mean_trade) + " (wins " + two_decimals(m.mean_win) +
                            ", losses " + two_decimals(m.mean_loss) + ")");
-  to.row("best, worst", two_decimals(m.best_trade) + ", " + two_decimals(m.worst_trade));
+  to.row("best, worst", amount_or_dash(m.best_trade) + ", " + amount_or_dash(m.worst_trade));
   to.row("mean length", duration(m.mean_trade_days));
 }
 

@@ -6,8 +6,9 @@
 #include <cmath>
 #include <exception>
 #include <mutex>
-#include <stdexcept>
 #include <thread>
+
+#include "app/failure.hpp"
 
 namespace troupe::app {
 
@@ -91,7 +92,7 @@ std::vector<given_parameters> combinations(const session_settings& of,
                                            std::size_t& left_out) {
   const auto count = count_combinations(axes);
   if (count > combinations_max)
-    throw std::runtime_error("--sweep: more than 1,000,000 combinations");
+    throw wrong_arguments("--sweep: more than 1,000,000 combinations; give larger steps");
   const auto& strategy = *find_strategy(of.strategy);
   std::vector<given_parameters> all;
   std::string why;
@@ -103,7 +104,7 @@ std::vector<given_parameters> combinations(const session_settings& of,
     else if (++left_out == 1)
       why = wrong.front();
   }
-  if (all.empty()) throw std::runtime_error("--sweep: no combination is allowed: " + why);
+  if (all.empty()) throw failure("bad_parameter", "--sweep: no combination is allowed: " + why);
   return all;
 }
 

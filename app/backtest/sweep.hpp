@@ -34,14 +34,14 @@ bool is_sweep_metric(const std::string& name);
 void rank(sweep_result& sweep);
 
 /// The combinations that the strategy allows, the last axis turning fastest. Throws
-/// std::runtime_error when there are none or too many.
+/// failure when there are none or too many.
 std::vector<trading::given_parameters> combinations(const trading::session_settings& of,
                                                     const std::vector<sweep_axis>& axes,
                                                     std::size_t& left_out);
 
 /// Every combination of the axes' values, spread over `threads` threads. `watch` is told the number
 /// of runs that are done, from one thread at a time; false stops the sweep. Throws
-/// std::runtime_error when the strategy allows none of them.
+/// failure when the strategy allows none of them.
 sweep_result run_sweep(const trading::backtest_settings& settings,
                        std::span<const trading::symbol_data> data, std::vector<sweep_axis> axes,
                        const std::string& by, std::size_t threads,

@@ -13,8 +13,8 @@
 #include "app/backtest/recording_cache.hpp"
 #include "app/backtest/report.hpp"
 #include "app/backtest/sweep.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
-#include "app/commands/entity_command.hpp"
 #include "app/feed/pace.hpp"
 #include "app/feed/progress.hpp"
 
@@ -23,6 +23,9 @@ namespace troupe::app {
 namespace {
 
 using namespace troupe::trading;
+
+constexpr const char* usual_page = "backtest.html";
+constexpr const char* without_page = "none";
 
 struct options {
   std::string strategy;
@@ -43,21 +46,23 @@ struct options {
   std::string config;  // Of a node; empty: sweeps run on this machine.
   bool stop = false;
   bool as_json = false;
-  std::string html;
+  std::string html;  // As given.
 };
 
 fixed decimal_of(const char* option, const std::string& text, fixed least) {
   const auto value = parse_fixed(text);
   if (!value || *value < least)
-    throw std::runtime_error(std::string(option) + " is \"" + text +
-                             "\", and must be a number of " +
-                             (least == fixed() ? "0 or more" : to_string(least) + " or more"));
+    throw wrong_arguments(std::string(option) + " is \"" + text +
+                          "\", and must be a number in digits, such as 12.5, of " +
+                          to_string(least) + " or more");
   return *value;
 }
 
 double number_of(const std::string& name, const std::string& text) {
   const auto value = parse_fixed(text);
-  if (!value) throw std::runtime_error("--param " + name + ": \"" + text + "\" is no number");
+  if (!value)
+    throw wrong_arguments("--param " + name + ": \"" + text +
+                          "\" is no number in digits, such as 10 or 0.5");
   return value->to_double();
 }
 
@@ -65,11 +70,11 @@ given_parameters parameters_of(const options& o) {
   given_parameters all;
   for (const auto& text : o.parameters) {
     const auto at = text.find('=');
-    if (at == std::string::npos)
-      throw std::runtime_error("--param " + text + ": write NAME=NUMBER, such as fast=10");
+    if (at == std::string::npos || at == 0)
+      throw wrong_arguments("--param " + text + ": write NAME=NUMBER, such as fast=10");
     const auto name = text.substr(0, at);
     if (!all.emplace(name, number_of(name, text.substr(at + 1))).second)
-      throw std::runtime_error("--param " + name + " is there twice");
+      throw wrong_arguments("--param " + name + " is there twice");
   }
   return all;
 }
@@ -111,16 +116,12 @@ risk_limits limits_of(const options& o, const paper_options& venue) {
     all.fee_reserve_bps = fixed::from_raw(venue.taker_fee_bps.raw() + venue.slippage_bps.raw());
     return all;
   }
-  std::ifstream file(o.limits);
-  if (!file || std::filesystem::is_directory(o.limits))
-    throw std::runtime_error(o.limits +
-                             ": cannot read, must be a file like "
-                             "config/risk_limits.json");
   trading::faults wrong;
-  const auto document = nlohmann::json::parse(file, nullptr, false);
-  if (document.is_discarded()) throw std::runtime_error(o.limits + ": not a JSON document");
+  const auto document = nlohmann::json::parse(read_text_file(o.limits), nullptr, false, true);
+  if (document.is_discarded())
+    throw unusable_file(o.limits + ": is no JSON document; config/risk_limits.json is one");
   auto limits = parse_risk_limits(document, "backtest", wrong);
-  if (!limits) throw std::runtime_error(o.limits + ": " + to_string(wrong));
+  if (!limits) throw unusable_file(o.limits + ": " + to_string(wrong));
   return std::move(*limits);
 }
 
@@ -154,7 +155,47 @@ backtest_settings settings_of(const options& o, loaded_market& market) {
 
 void check_session(const session_settings& s) {
   if (const auto answer = check(s); answer.refusal != session_refusal::none)
-    throw std::runtime_error(answer.detail);
+    throw failure(std::string(name_of(answer.refusal)), answer.detail);
+}
+
+/// Where the page goes; empty: nowhere. Programs, which read JSON, get one if they ask for it.
+std::string page_path(const options& o) {
+  if (o.html.empty()) return o.as_json ? "" : usual_page;
+  return o.html == without_page ? "" : o.html;
+}
+
+/// A place for the page, before hours of work are lost for the want of one.
+void prepare_page(const std::string& path) {
+  if (std::filesystem::is_directory(path))
+    throw unwritable_file("--html " + path + ": is a folder, not a file");
+  const auto folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error)
+    throw unwritable_file("--html " + path + ": " + folder.string() +
+                          " cannot be made a folder: " + error.message());
+}
+
+sweep_axis axis_of(const std::string& text) {
+  try {
+    if (text.starts_with('='))
+      throw std::runtime_error("--sweep " + text +
+                               ": write NAME=FROM:TO:STEP, such as fast=5:50:5");
+    return parse_axis(text);
+  } catch (const std::runtime_error& e) {
+    throw wrong_arguments(e.what());
+  }
+}
+
+std::vector<sweep_axis> axes_of(const options& o) {
+  std::vector<sweep_axis> axes;
+  for (const auto& text : o.sweeps) {
+    axes.push_back(axis_of(text));
+    for (std::size_t i = 0; i + 1 < axes.size(); ++i)
+      if (axes[i].name == axes.back().name)
+        throw wrong_arguments("--sweep " + axes.back().name + " is there twice");
+  }
+  return axes;
 }
 
 /// What can be known to be wrong before hours of data are read.
@@ -164,19 +205,26 @@ void check_early(const options& o) {
   s.strategy = o.strategy;
   s.instruments.resize(1);
   s.instruments[0].symbol = "x";
-  if (o.sweeps.empty()) s.parameters = parameters_of(o);
+  s.parameters = parameters_of(o);
+  const auto axes = axes_of(o);
+  if (!axes.empty()) s.parameters.clear();  // Judged together with their values.
+  s.size = size_of(o);
   check_session(s);
+  decimal_of("--cash", o.cash, fixed());
+  limits_of(o, venue_of(o));
   if (o.sweeps.empty() && !o.config.empty())
-    throw std::runtime_error("--config is for sweeps: a single run needs no cluster");
+    throw wrong_arguments("--config is for sweeps: a single run needs no cluster");
   if (o.stop && o.config.empty())
-    throw std::runtime_error("--stop is for sweeps over a cluster: add its --config");
+    throw wrong_arguments("--stop is for sweeps over a cluster: add its --config");
   if (o.threads > 0 && !o.config.empty())
-    throw std::runtime_error(
+    throw wrong_arguments(
         "--threads is for sweeps on this machine; in a cluster it is each node's "
         "backtests.threads");
   if (!is_sweep_metric(o.sweep_by))
-    throw std::runtime_error("--by " + o.sweep_by + ": one of " + sweep_metrics());
-  if (!o.html.empty()) chart_folder();
+    throw wrong_arguments("--by " + o.sweep_by + ": one of " + sweep_metrics());
+  if (o.html.empty() || page_path(o).empty()) return;
+  chart_folder();
+  prepare_page(o.html);
 }
 
 backtest_report run_one(const options& o, const backtest_settings& settings,
@@ -197,17 +245,6 @@ backtest_report run_one(const options& o, const backtest_settings& settings,
   return report;
 }
 
-std::vector<sweep_axis> axes_of(const options& o) {
-  std::vector<sweep_axis> axes;
-  for (const auto& text : o.sweeps) {
-    axes.push_back(parse_axis(text));
-    for (std::size_t i = 0; i + 1 < axes.size(); ++i)
-      if (axes[i].name == axes.back().name)
-        throw std::runtime_error("--sweep " + axes.back().name + " is there twice");
-  }
-  return axes;
-}
-
 cluster_sweep run_here(const options& o, const backtest_settings& settings,
                        const loaded_market& market) {
   const auto threads =
@@ -223,15 +260,6 @@ cluster_sweep run_here(const options& o, const backtest_settings& settings,
   shown.done();
   sweep.interrupted = feed::interrupted();
   return sweep;
-}
-
-int tell_interrupted(const cluster_sweep& sweep) {
-  std::cerr << "backtest: interrupted\n";
-  if (!sweep.id.empty())
-    std::cerr << "sweep " << sweep.id
-              << " goes on in the cluster: the same command again waits for it and shows its "
-                 "results; with --stop it ends it\n";
-  return exit_interrupted;
 }
 
 std::string parameters_text(const std::vector<sweep_axis>& axes, const given_parameters& of) {
@@ -254,19 +282,6 @@ void print_best(const options& o, const sweep_result& sweep) {
   }
 }
 
-/// Standard error, so that JSON stays whole.
-void print_failures(const options& o, const cluster_sweep& sweep) {
-  if (!sweep.failed.empty())
-    std::cerr << feed::grouped(sweep.failed.size())
-              << " runs failed; the same command again runs them again:\n";
-  for (std::size_t i = 0; i < std::min(o.top, sweep.failed.size()); ++i)
-    std::cerr << parameters_text(sweep.result.axes, sweep.failed[i].parameters)
-              << sweep.failed[i].reason << '\n';
-  if (!sweep.stopped.empty())
-    std::cerr << "the sweep is not complete: " << sweep.stopped
-              << "; the same command again goes on\n";
-}
-
 nlohmann::json failures_json(const cluster_sweep& sweep) {
   auto list = nlohmann::json::array();
   for (const auto& one : sweep.failed)
@@ -281,29 +296,56 @@ nlohmann::json sweep_runs_json(const sweep_result& sweep) {
   return list;
 }
 
-void write_page(const std::string& path, const std::string& page) {
-  const auto folder = std::filesystem::path(path).parent_path();
-  if (!folder.empty()) std::filesystem::create_directories(folder);
-  std::ofstream file(path, std::ios::binary);
-  file << page;
-  file.close();
-  if (!file) throw std::runtime_error(path + ": cannot write");
-  std::cerr << "page: " << path << '\n';
+/// What is told of a sweep besides its runs.
+nlohmann::json sweep_json(const cluster_sweep& sweep) {
+  nlohmann::json all = nlohmann::json::object();
+  if (sweep.id.empty()) return all;
+  all["sweep_id"] = sweep.id;
+  all["sweep_phase"] = sweep.phase;
+  all["sweep_reason"] = sweep.reason.empty() ? nlohmann::json() : nlohmann::json(sweep.reason);
+  all["sweep_failed"] = failures_json(sweep);
+  return all;
+}
+
+/// Why a sweep is not what was asked for, although it has ended.
+std::optional<failure> trouble_of(const cluster_sweep& sweep) {
+  const auto& failed = sweep.failed;
+  const std::string none = sweep.result.runs.empty() ? "; no run of the sweep is done" : "";
+  const auto failures = failed.empty() ? ""
+                                       : feed::grouped(failed.size()) +
+                                             " runs failed, the first for " + failed.front().reason;
+  if (sweep.phase == "stopped")
+    return failure("sweep_stopped",
+                   "the sweep is not complete: " + sweep.reason +
+                       (failed.empty() ? "" : "; " + failures) + none +
+                       "; the same command again goes on",
+                   sweep_json(sweep));
+  if (failed.empty()) return std::nullopt;
+  return failure("runs_failed", failures + none + "; the same command again runs them again",
+                 sweep_json(sweep));
+}
+
+void print_failures(const options& o, const cluster_sweep& sweep) {
+  if (!sweep.failed.empty()) std::cerr << "failed:\n";
+  for (std::size_t i = 0; i < std::min(o.top, sweep.failed.size()); ++i)
+    std::cerr << parameters_text(sweep.result.axes, sweep.failed[i].parameters)
+              << printable(sweep.failed[i].reason) << '\n';
+}
+
+/// `trouble`: what went wrong nevertheless, in the same object.
+void print_json(const backtest_report& report, const cluster_sweep* sweep,
+                const std::optional<failure>& trouble) {
+  auto all = json_of(report);
+  if (sweep != nullptr) all["sweep"] = sweep_runs_json(sweep->result);
+  if (sweep != nullptr) all.update(sweep_json(*sweep));
+  if (trouble) all.update(trouble->as_json());
+  std::cout << all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
 }
 
 void print(const options& o, const backtest_report& report, const cluster_sweep* sweep,
            std::uint64_t skipped) {
-  if (o.as_json) {
-    auto all = json_of(report);
-    if (sweep != nullptr) all["sweep"] = sweep_runs_json(sweep->result);
-    if (sweep != nullptr && !sweep->id.empty()) {
-      all["sweep_id"] = sweep->id;
-      all["sweep_failed"] = failures_json(*sweep);
-    }
-    std::cout << all.dump() << '\n';
-    return;
-  }
   if (sweep != nullptr) {
+    print_failures(o, *sweep);
     print_best(o, sweep->result);
     std::cout << "\nThe best one:\n";
   }
@@ -313,36 +355,86 @@ void print(const options& o, const backtest_report& report, const cluster_sweep*
               << " records were left out: tickers, book updates, other bars, bad lines\n";
 }
 
+int tell_interrupted(const options& o, const cluster_sweep& sweep) {
+  const failure why("interrupted",
+                    sweep.id.empty()
+                        ? std::string("nothing is kept of the runs that were done")
+                        : "sweep " + sweep.id +
+                              " goes on in the cluster: the same command again waits for it and "
+                              "shows its results; with --stop it ends it",
+                    sweep_json(sweep));
+  tell_failure("backtest", why, o.as_json);
+  return exit_interrupted;
+}
+
+int stop(const options& o, const app::settings& cluster, const sweep_order& order) {
+  const auto told = stop_on_cluster(cluster, order);
+  std::cout << (o.as_json ? told.json.dump() : told.text) << '\n';
+  return 0;
+}
+
+void write_page(const std::string& path, const std::string& page) {
+  std::ofstream file(path, std::ios::binary);
+  file << page;
+  file.close();
+  if (!file) throw unwritable_file("--html " + path + ": cannot be written");
+}
+
+/// Writes the page, and tells where it is. For want of the usual one, which nobody has asked for,
+/// no run fails; of any other the failure is returned.
+std::optional<failure> make_page(const options& o, const backtest_report& report,
+                                 const loaded_market& market, const sweep_result* sweep) {
+  const auto path = page_path(o);
+  if (path.empty()) return std::nullopt;
+  auto& told = o.as_json ? std::cerr : std::cout;
+  try {
+    write_page(path, page_of(report, market.symbols, sweep));
+    told << "page: " << path << '\n';
+  } catch (const failure& e) {
+    if (!o.html.empty()) return e;
+    told << "no page: " << printable(e.what()) << '\n';
+  }
+  return std::nullopt;
+}
+
+/// The run of these settings, or the best of a sweep, with all that is wanted of it.
+int show(const options& o, const backtest_settings& settings, const loaded_market& market,
+         const cluster_sweep* sweep) {
+  check_session(settings.session);
+  const auto report = run_one(o, settings, market);
+  auto trouble = sweep != nullptr ? trouble_of(*sweep) : std::nullopt;
+  if (!o.as_json) print(o, report, sweep, market.skipped);
+  auto unwritten = make_page(o, report, market, sweep != nullptr ? &sweep->result : nullptr);
+  if (!trouble) trouble = std::move(unwritten);
+  if (o.as_json) print_json(report, sweep, trouble);
+  if (!trouble) return 0;
+  if (!o.as_json) tell_failure("backtest", *trouble, false);
+  return exit_failed;
+}
+
 int run(const options& o) {
   check_early(o);
   std::optional<app::settings> cluster;
-  if (!o.config.empty()) cluster = load_settings_or_throw(o.config);
+  if (!o.config.empty()) cluster = read_settings(o.config);
   auto market = load_market(o.data);
   auto settings = settings_of(o, market);
   std::optional<cluster_sweep> sweep;
   if (cluster) {
     const auto recording = encode_recording(market.symbols);
     const auto order = make_sweep_order(settings, axes_of(o), name_of_recording(recording));
-    if (o.stop) {
-      std::cout << stop_on_cluster(*cluster, order) << '\n';
-      return 0;
-    }
+    if (o.stop) return stop(o, *cluster, order);
     sweep = run_on_cluster(*cluster, order, recording, o.sweep_by);
   } else if (!o.sweeps.empty()) {
     sweep = run_here(o, settings, market);
   }
-  if (sweep) {
-    if (sweep->interrupted) return tell_interrupted(*sweep);
-    print_failures(o, *sweep);
-    if (sweep->result.runs.empty()) throw std::runtime_error("no run of the sweep is done");
-    settings.session.parameters = sweep->result.runs.front().parameters;
+  if (!sweep) return show(o, settings, market, nullptr);
+  if (sweep->interrupted) return tell_interrupted(o, *sweep);
+  if (sweep->result.runs.empty()) {
+    if (!o.as_json) print_failures(o, *sweep);
+    throw trouble_of(*sweep).value_or(failure("no_run_done", "no run of the sweep is done"));
   }
-  check_session(settings.session);
-  const auto report = run_one(o, settings, market);
-  print(o, report, sweep ? &*sweep : nullptr, market.skipped);
-  if (!o.html.empty())
-    write_page(o.html, page_of(report, market.symbols, sweep ? &sweep->result : nullptr));
-  return sweep && (!sweep->failed.empty() || !sweep->stopped.empty()) ? exit_failed : 0;
+  settings.session.parameters = sweep->result.runs.front().parameters;
+  return show(o, settings, market, &*sweep);
 }
 
 void add_data_options(CLI::App& command, options& o) {
@@ -353,34 +445,43 @@ void add_data_options(CLI::App& command, options& o) {
           "the file's name, or SYMBOL=FILE), trades or quotes as CSV, recorded frames; "
           "plain, gzip or zstd; repeatable")
       ->required();
-  command.add_option("--symbol", o.data.symbols, "Only this symbol of the data; repeatable");
+  command.add_option("--symbol", o.data.symbols, "Only this symbol of the data; repeatable")
+      ->allow_extra_args(false);
   command
-      .add_option("--period", o.period,
-                  "Bars made from trades (default 1m), or the length of bars by ts_ms")
+      .add_option(
+          "--period", o.period,
+          "Length of bars made from trades (default: 1m), or of bars by ts_ms (default: the "
+          "distance of the first two)")
       ->check(CLI::IsMember({"1s", "1m", "5m", "15m", "1h", "1d"}));
   command.add_flag("--skip-bad-lines", o.data.skip_bad_lines, "Leaves out lines that are no data");
 }
 
 void add_size_options(CLI::App& command, options& o) {
   auto* const sizes = command.add_option_group("size", "How many to buy or sell with an order");
-  sizes->add_option("--quantity", o.quantity, "Units of the instrument (default 100)");
-  sizes->add_option("--notional", o.notional, "For so much money");
-  sizes->add_option("--percent-of-equity", o.percent_of_equity, "For so much of the equity");
+  sizes->add_option("--quantity", o.quantity, "So many units of the instrument (default: 100)");
+  sizes->add_option("--notional", o.notional, "Units for so much money");
+  sizes->add_option("--percent-of-equity", o.percent_of_equity,
+                    "Units for this percentage of the equity");
   sizes->add_option("--volatility-target", o.volatility_target,
                     "So many that one day's deviation is this percentage of the equity");
   sizes->require_option(0, 1);
 }
 
 void add_venue_options(CLI::App& command, options& o) {
-  command.add_option("--cash", o.cash, "At the beginning")->capture_default_str();
-  command.add_option("--fee-bps", o.fee_bps, "Fee of takers, basis points of the value")
+  command.add_option("--cash", o.cash, "Money at the beginning")->capture_default_str();
+  command
+      .add_option("--fee-bps", o.fee_bps,
+                  "Fee of takers, basis points (1/100 percent) of the value")
       ->capture_default_str();
-  command.add_option("--maker-fee-bps", o.maker_fee_bps, "Of makers; below 0: a rebate");
-  command.add_option("--slippage-bps", o.slippage_bps, "How much worse takers' prices are")
+  command.add_option("--maker-fee-bps", o.maker_fee_bps,
+                     "Fee of makers, basis points; below 0: a rebate (default: --fee-bps)");
+  command
+      .add_option("--slippage-bps", o.slippage_bps,
+                  "How much worse takers' prices are, basis points")
       ->capture_default_str();
-  command.add_option("--latency-ms", o.latency_ms, "From a decision to the venue")
+  command.add_option("--latency-ms", o.latency_ms, "Milliseconds from a decision to the venue")
       ->capture_default_str()
-      ->check(CLI::Range(0, 60'000));
+      ->check(whole_number(0, 60'000));
   command.add_flag("--displayed-size", o.displayed_size,
                    "Fills take at most what the quote or trade shows");
   command.add_flag("--queue-position", o.queue_position,
@@ -388,7 +489,7 @@ void add_venue_options(CLI::App& command, options& o) {
   command.add_option("--price-step", o.price_step, "Prices of orders are multiples of this")
       ->default_val("0.00000001");
   command.add_option("--lot", o.lot, "Quantities are multiples of this")->default_val("0.00000001");
-  command.add_option("--short-max", o.short_max, "Short positions up to this many units")
+  command.add_option("--short-max", o.short_max, "Short positions up to this many units; 0: none")
       ->capture_default_str();
   command.add_option("--limits", o.limits,
                      "Limits of the risk check (a file like config/risk_limits.json; those of the "
@@ -396,16 +497,25 @@ void add_venue_options(CLI::App& command, options& o) {
 }
 
 void add_sweep_options(CLI::App& command, options& o) {
-  command.add_option("--sweep", o.sweeps,
-                     "Every value of a parameter, NAME=FROM:TO:STEP; repeatable for combinations");
+  command
+      .add_option(
+          "--sweep", o.sweeps,
+          "Every value of a parameter, NAME=FROM:TO:STEP, such as fast=5:50:5; repeatable for "
+          "combinations")
+      ->allow_extra_args(false);
   command.add_option("--by", o.sweep_by, "What ranks the runs: " + sweep_metrics())
       ->capture_default_str();
-  command.add_option("--threads", o.threads, "Of a sweep (default: one a core)");
+  command
+      .add_option("--threads", o.threads,
+                  "Threads of a sweep on this machine (default: one a core)")
+      ->check(whole_number(1, 1024));
   command.add_option("-c,--config", o.config,
                      "A node's config file: spreads the sweep over its cluster; the same command "
                      "again goes on where it is");
   command.add_flag("--stop", o.stop, "Ends this sweep in the cluster: no further runs begin");
-  command.add_option("--top", o.top, "How many of the best are shown")->capture_default_str();
+  command.add_option("--top", o.top, "How many of the best runs of a sweep are shown")
+      ->capture_default_str()
+      ->check(whole_number(1, 1'000'000));
 }
 
 }  // namespace
@@ -416,24 +526,26 @@ void add_backtest_command(CLI::App& app, int& exit_code) {
       "Runs a strategy over recorded data, on this machine; sweeps over a cluster, too");
   static options o;
   command->add_option("--strategy", o.strategy, "One of " + strategy_names())->required();
-  command->add_option("--param", o.parameters, "NAME=NUMBER; repeatable");
+  command
+      ->add_option("--param", o.parameters,
+                   "NAME=NUMBER of the strategy, such as fast=10; repeatable")
+      ->allow_extra_args(false);
   add_data_options(*command, o);
   add_size_options(*command, o);
   add_venue_options(*command, o);
   add_sweep_options(*command, o);
-  command->add_option("--days-per-year", o.days_per_year, "252 for exchanges, 365 for crypto")
+  command
+      ->add_option("--days-per-year", o.days_per_year,
+                   "For annual figures: 252 for exchanges, 365 for crypto")
       ->capture_default_str()
-      ->check(CLI::Range(1, 366));
+      ->check(whole_number(1, 366));
   command->add_flag("--json", o.as_json, "Everything as one JSON object");
-  command->add_option("--html", o.html, "A page with charts, one file that works offline");
-  command->footer(
-      "Example: troupe backtest --strategy sma_cross --data SPY.csv --param fast=10 --param "
-      "slow=20 "
-      "--html spy.html\n"
-      "docs/backtest.md has the rules of fills and the conventions of the figures.");
-  command->callback([&exit_code] {
+  command->add_option("--html", o.html,
+                      "The page with charts, one file that works offline: where it goes; none: no "
+                      "page (default: backtest.html in this folder; with --json none)");
+  on_run(*command, exit_code, [] {
     if (!o.period.empty()) o.data.bars = market::parse_period(o.period);
-    exit_code = guarded("backtest", [] { return run(o); });
+    return run(o);
   });
 }
 

@@ -2,7 +2,9 @@
 #include <iostream>
 
 #include "app/client.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
+#include "app/commands/entity_command.hpp"
 #include "runtime/store/status_reader.hpp"
 
 namespace troupe::app {
@@ -22,42 +24,20 @@ struct options {
   int limit = 100;
 };
 
-settings load(const options& o) {
-  auto all = load_settings(o.file);
-  if (!all) throw client_error("the config cannot be used");
-  return std::move(*all);
-}
-
-int tell_error(const options& o, const json& error) {
-  if (o.as_json)
-    std::cout << error.dump() << '\n';
-  else
-    std::cerr << "troupe: " << error.at("error").get<std::string>() << ": "
-              << error.value("detail", "") << '\n';
-  return exit_failed;
-}
-
-/// The answer; an error in it becomes one line on standard error (or is printed, with --json).
-std::optional<json> ask(const options& o, const json& request) {
-  auto answer = client(load(o)).ask(request);
-  if (!answer.is_object() || !answer.contains("error")) return answer;
-  tell_error(o, answer);
-  return std::nullopt;
-}
-
-std::string text_of(const json& value) {
-  return value.is_null() ? "-" : value.is_string() ? value.get<std::string>() : value.dump();
+json ask(const options& o, const json& request) {
+  auto answer = client(read_settings(o.file)).ask(request);
+  throw_refusal(answer);
+  return answer;
 }
 
 int leader(const options& o) {
   const auto answer = ask(o, {{"verb", "leader"}});
-  if (!answer) return exit_failed;
   if (o.as_json)
-    std::cout << answer->dump() << '\n';
+    std::cout << answer.dump() << '\n';
   else
-    std::cout << text_of(answer->at("leader")) << " at " << text_of(answer->at("address"))
-              << ", incarnation " << answer->at("incarnation") << '\n'
-              << stale_note(*answer);
+    std::cout << text_of(answer.at("leader")) << " at " << text_of(answer.at("address"))
+              << ", incarnation " << answer.at("incarnation") << '\n'
+              << stale_note(answer);
   return 0;
 }
 
@@ -71,31 +51,25 @@ std::string positions_text(const json& shard) {
 
 int shard_list(const options& o) {
   const auto answer = ask(o, {{"verb", "shards"}});
-  if (!answer) return exit_failed;
   if (o.as_json)
-    std::cout << answer->dump() << '\n';
+    std::cout << answer.dump() << '\n';
   else
-    print_shards(*answer);
+    print_shards(answer);
   return 0;
 }
 
 int shard_show(const options& o) {
   const auto answer = ask(o, {{"verb", "shards"}});
-  if (!answer) return exit_failed;
-  if (o.shard >= answer->size()) {
-    const auto detail = answer->empty() ? "this node has not joined yet"
-                                        : "shards are 0 to " + std::to_string(answer->size() - 1);
-    return tell_error(o, {{"error", "unknown_shard"}, {"detail", detail}});
-  }
-  std::cout << answer->at(o.shard).dump(o.as_json ? -1 : 2) << '\n';
+  if (answer.empty())
+    throw failure("not_joined", "node has not joined the cluster yet: repeat it in a moment");
+  if (o.shard >= answer.size())
+    throw failure("unknown_shard", "shards are 0 to " + std::to_string(answer.size() - 1));
+  std::cout << answer.at(o.shard).dump(o.as_json ? -1 : 2) << '\n';
   return 0;
 }
 
 int order(const options& o, const json& request, const std::string& said) {
-  const auto answer = ask(o, request);
-  if (!answer) return exit_failed;
-  std::cout << (o.as_json ? answer->dump() : said) << '\n';
-  return 0;
+  return print_answer(ask(o, request), o.as_json, said);
 }
 
 int shard_move(const options& o) {
@@ -117,20 +91,14 @@ int node_forget(const options& o) {
   return order(o, {{"verb", "forget"}, {"node", o.node}}, o.node + " is no longer listed");
 }
 
-std::string quoted(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
-  return out + '\'';
-}
-
 /// The next entities by kind and key, each shard's taken from its index: a million others cost
 /// nothing.
 std::string entity_query(const options& o) {
   std::string which;
-  if (!o.kind.empty()) which += " and kind = " + quoted(o.kind);
+  if (!o.kind.empty()) which += " and kind = " + sql_text(o.kind);
   if (!o.after.empty()) {
     const auto after = parse_entity_id(o.after);
-    which += " and (kind, key) > (" + quoted(after.kind) + ", " + quoted(after.key) + ")";
+    which += " and (kind, key) > (" + sql_text(after.kind) + ", " + sql_text(after.key) + ")";
   }
   const auto limit = " order by kind, key limit " + std::to_string(o.limit);
   return "select e.kind, e.key, e.shard, s.owner, e.saved_at from shard s cross join lateral "
@@ -138,10 +106,17 @@ std::string entity_query(const options& o) {
          which + limit + ") e" + limit;
 }
 
+/// `symbol/SPY`. `option`: what it belongs to.
+entity_id entity_of(const std::string& text, const std::string& option = "") {
+  auto id = parse_entity_id(text);
+  if (id.kind.empty() || id.key.empty())
+    throw wrong_arguments(option + "\"" + text + "\": write KIND/KEY, for example symbol/SPY");
+  return id;
+}
+
 int entity_list(const options& o) {
-  if (!o.after.empty() && o.after.find('/') == std::string::npos)
-    throw client_error("--after " + o.after + ": write KIND/KEY, for example symbol/SPY");
-  store::status_reader reader(load(o).cluster.postgres.dsn);
+  if (!o.after.empty()) entity_of(o.after, "--after ");
+  store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
   const auto rows = json::parse(reader.read_json(entity_query(o)));
   if (o.as_json) {
     std::cout << rows.dump() << '\n';
@@ -163,11 +138,9 @@ int entity_list(const options& o) {
 }
 
 int entity_show(const options& o) {
-  if (o.entity.find('/') == std::string::npos)
-    throw client_error(o.entity + ": write KIND/KEY, for example symbol/SPY");
-  const auto answer = ask(o, {{"verb", "show"}, {"entity", o.entity}});
-  if (!answer) return exit_failed;
-  std::cout << answer->dump(o.as_json ? -1 : 2) << '\n';
+  const auto which = entity_of(o.entity);
+  const auto answer = entity_state(read_settings(o.file), which);
+  std::cout << answer.dump(o.as_json ? -1 : 2) << '\n';
   return 0;
 }
 
@@ -176,10 +149,7 @@ CLI::App* add(CLI::App& to, int& exit_code, const char* name, const char* text,
   auto* command = to.add_subcommand(name, text);
   add_config_option(*command, o.file);
   command->add_flag("--json", o.as_json, "JSON instead of text");
-  const auto whole = to.get_name() == "troupe" ? std::string(name) : to.get_name() + ' ' + name;
-  command->callback([&exit_code, whole, work, &o] {
-    exit_code = guarded(whole.c_str(), [&] { return work(o); });
-  });
+  on_run(*command, exit_code, [work, &o] { return work(o); });
   return command;
 }
 
@@ -219,11 +189,15 @@ void add_cluster_commands(CLI::App& app, int& exit_code) {
   shard->require_subcommand(1);
   add(*shard, exit_code, "list", "Every shard with its node, epoch, lag and age of its work",
       shard_list, o);
-  add(*shard, exit_code, "show", "One shard, with its positions", shard_show, o)
-      ->add_option("shard", o.shard, "Its number, from 0")
-      ->required();
-  auto* move = add(*shard, exit_code, "move", "Hands a shard over to another node", shard_move, o);
-  move->add_option("shard", o.shard, "Its number, from 0")->required();
+  const auto add_number = [](CLI::App* command) {
+    command->add_option("shard", o.shard, "Its number, from 0")
+        ->required()
+        ->check(whole_number(0, 1'000'000));
+    return command;
+  };
+  add_number(add(*shard, exit_code, "show", "One shard, with its positions", shard_show, o));
+  auto* move = add_number(
+      add(*shard, exit_code, "move", "Hands a shard over to another node", shard_move, o));
   move->add_option("--to", o.node, "The node that is to have it")->required();
 
   auto* node = app.get_subcommand("node");
@@ -239,7 +213,8 @@ void add_cluster_commands(CLI::App& app, int& exit_code) {
                      "Strikes a node that is gone for good off the list", node_forget, o);
   forget->add_option("node", o.node, "Its id")->required();
 
-  auto* entity = app.add_subcommand("entity", "Entities of any kind");
+  auto* entity = app.add_subcommand(
+      "entity", "Entities of any kind: symbols, sessions, portfolios and all others");
   entity->require_subcommand(1);
   auto* list = add(*entity, exit_code, "list", "Entities as last committed, by kind and key",
                    entity_list, o);
@@ -247,7 +222,7 @@ void add_cluster_commands(CLI::App& app, int& exit_code) {
   list->add_option("--after", o.after, "Only those after this KIND/KEY: the next page");
   list->add_option("--limit", o.limit, "At most so many")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000));
+      ->check(whole_number(1, 1'000'000));
   add(*entity, exit_code, "show", "The state of one entity, asked of its actor on whatever node",
       entity_show, o)
       ->add_option("entity", o.entity, "KIND/KEY, for example symbol/SPY")

@@ -34,7 +34,5 @@ std::string stale_note(const nlohmann::json& answer);
 void print_shards(const nlohmann::json& shards);
 /// The option `--config` of a command that talks to a running node or to its services.
 CLI::Option* add_config_option(CLI::App& command, std::string& file);
-/// Runs `work`; an exception becomes one line on standard error and `exit_failed`.
-int guarded(const char* command, const std::function<int()>& work);
 
 }  // namespace troupe::app

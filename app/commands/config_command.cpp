@@ -4,6 +4,8 @@
 #include <memory>
 #include <ostream>
 
+#include "app/commands/command_line.hpp"
+#include "app/commands/commands.hpp"
 #include "runtime/options/load.hpp"
 
 namespace troupe {
@@ -30,12 +32,17 @@ check_result check_files(const std::vector<std::string>& files) {
   return result;
 }
 
+std::string count_of(const check_result& result) {
+  const auto count = result.violations.size();
+  return std::to_string(count) + (count == 1 ? " violation" : " violations");
+}
+
 std::string as_json(const check_result& result) {
-  json violations = json::array();
-  for (const auto& v : result.violations)
-    violations.push_back(
-        {{"file", v.file}, {"field", v.field}, {"value", v.value}, {"allowed", v.allowed}});
-  const json all{{"files", result.files}, {"violations", std::move(violations)}};
+  json all{{"files", result.files}, {"violations", app::violations_json(result.violations)}};
+  if (!result.violations.empty()) {
+    all["error"] = "bad_config";
+    all["detail"] = count_of(result) + "; the first is " + to_string(result.violations.front());
+  }
   return all.dump(2, ' ', false, json::error_handler_t::replace);
 }
 
@@ -43,8 +50,7 @@ std::string as_text(const check_result& result) {
   if (result.violations.empty()) return "Nothing is wrong.";
   std::string out;
   for (const auto& v : result.violations) out += to_string(v) + '\n';
-  const auto count = result.violations.size();
-  return out + std::to_string(count) + (count == 1 ? " violation" : " violations");
+  return app::printable(out) + count_of(result);
 }
 
 struct check_arguments {
@@ -61,20 +67,20 @@ void add_check(CLI::App& config, int& exit_code, std::ostream& out) {
                    "A node's file (its cluster's file is checked too), or a cluster's file")
       ->required();
   command->add_flag("--json", arguments->json, "One JSON object instead of lines");
-  command->callback([arguments, &exit_code, &out] {
+  app::on_run(*command, exit_code, [arguments, &out] {
     const auto result = check_files(arguments->files);
     out << (arguments->json ? as_json(result) : as_text(result)) << '\n';
-    exit_code = result.violations.empty() ? 0 : 1;
+    return result.violations.empty() ? 0 : app::exit_failed;
   });
 }
 
 void add_reference(CLI::App& config, int& exit_code, std::ostream& out) {
   auto* command = config.add_subcommand(
       "reference", "Print every option with its default, unit, range and trade-off");
-  command->callback([&exit_code, &out] {
+  app::on_run(*command, exit_code, [&out] {
     app::settings all;
     out << print_reference(app::domain_sections(all));
-    exit_code = 0;
+    return 0;
   });
 }
 

@@ -37,12 +37,6 @@ bool passes(const json& answer) {
 
 }  // namespace
 
-settings load_settings_or_throw(const std::string& file) {
-  auto all = load_settings(file);
-  if (!all) throw client_error("the config cannot be used");
-  return std::move(*all);
-}
-
 json give_command(const settings& all, entity_command what) {
   if (what.id.empty()) what.id = new_id();
   if (what.tell_id) what.body["id"] = what.id;
@@ -54,29 +48,31 @@ json give_command(const settings& all, entity_command what) {
   const auto until = std::chrono::steady_clock::now() + tried_for;
   while (true) {
     auto answer = client(all).ask(request);
-    if (!passes(answer) || std::chrono::steady_clock::now() > until) return answer;
+    if (!passes(answer) || std::chrono::steady_clock::now() > until) {
+      throw_refusal(answer);
+      return answer;
+    }
     std::this_thread::sleep_for(between_tries);
   }
 }
 
-int print_answer(const char* command, const json& answer, bool as_json, const std::string& said) {
-  const bool failed = answer.is_object() && answer.contains("error");
-  if (as_json) {
-    std::cout << answer.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
-  } else if (failed) {
-    std::cerr << "troupe " << command << ": " << answer.at("error").get<std::string>() << ": "
-              << (answer.contains("detail")   ? text_of(answer.at("detail"))
-                  : answer.contains("faults") ? answer.at("faults").dump()
-                                              : "")
-              << '\n';
-  } else {
-    std::cout << said << '\n';
-  }
-  return failed ? exit_failed : 0;
+json entity_state(const settings& all, const entity_id& which) {
+  auto answer = client(all).ask({{"verb", "show"}, {"entity", to_string(which)}});
+  throw_refusal(answer);
+  return answer;
+}
+
+int print_answer(const json& answer, bool as_json, const std::string& said) {
+  std::cout << (as_json ? answer.dump(-1, ' ', false, json::error_handler_t::replace)
+                        : printable(said))
+            << '\n';
+  return 0;
 }
 
 std::string text_of(const json& value) {
-  return value.is_null() ? "-" : value.is_string() ? value.get<std::string>() : value.dump();
+  return value.is_null()     ? "-"
+         : value.is_string() ? printable(value.get_ref<const std::string&>())
+                             : value.dump();
 }
 
 /// Numbers to the right, texts to the left; as wide as what stands in them.

@@ -6,6 +6,7 @@
 
 #include "actors/market/market_tables.hpp"
 #include "app/catalog.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/feed/exact_sender.hpp"
 #include "app/feed/merge.hpp"
@@ -36,7 +37,7 @@ std::string identity(const options& o, const settings& all) {
                      std::to_string(all.cluster.shards) + '\n' + std::to_string(o.limit) + '\n';
   for (const auto& file : o.files) {
     struct stat s {};
-    if (::stat(file.c_str(), &s) != 0) throw std::runtime_error(file + ": cannot read");
+    if (::stat(file.c_str(), &s) != 0) throw unreadable_file(file + ": does not exist any more");
     text += std::filesystem::canonical(file).string() + '\n' + std::to_string(s.st_size) + '\n' +
             std::to_string(s.st_mtim.tv_sec) + '.' + std::to_string(s.st_mtim.tv_nsec) + '\n';
   }
@@ -83,8 +84,8 @@ void send_all_or_tell(const options& o, merger& from, exact_sender& to, outcome&
     send_all(o, from, to, done);
   } catch (const damaged_file& e) {
     to.finish(false);
-    throw std::runtime_error(std::string(e.what()) + "; " + grouped(done.sent) +
-                             " records before that were sent");
+    throw unusable_file(std::string(e.what()) + "; " + grouped(done.sent) +
+                        " records before that were sent");
   }
 }
 
@@ -97,6 +98,16 @@ void report_bad_lines(const merger& from, outcome& done) {
       std::cerr << file->source().path() << ": " << file->bad() - file->bad_lines().size()
                 << " more lines skipped\n";
   }
+}
+
+/// Nothing but lines that cannot be used: a mistake, not a feed.
+void refuse_if_all_bad(const merger& from, const outcome& done) {
+  if (done.sent + done.there > 0 || done.bad == 0) return;
+  for (const auto& file : from.files())
+    for (const auto& line : file->bad_lines())
+      throw unusable_file("none of " + grouped(done.bad) + " lines can be used, the first is " +
+                          file->source().path() + ':' + std::to_string(line.number) + ": " +
+                          std::string(line.why));
 }
 
 void print(const options& o, const outcome& done, const std::string& topic, bool finished_before) {
@@ -134,13 +145,20 @@ std::uint64_t records_of(const feed_notes& notes) {
   return sum;
 }
 
+/// All of the files, or nothing is begun.
+merger::readers open(const options& o) {
+  try {
+    return open_all(o.files);
+  } catch (const failure& e) {
+    throw failure(e.name(), std::string(e.what()) + "; nothing was sent");
+  }
+}
+
 int run(const options& o) {
-  if (!parse_speed(o.speed)) throw std::runtime_error("--speed: max, real or a number above 0");
-  merger from(open_all(o.files));
-  const auto all = load_settings(o.config);
-  if (!all) return exit_failed;
-  const auto topic = all->cluster.kafka.topic_prefix + std::string(market::market_topic);
-  const state_file file(o.state, "feed-" + fingerprint(identity(o, *all)) + ".json");
+  merger from(open(o));
+  const auto all = read_settings(o.config);
+  const auto topic = all.cluster.kafka.topic_prefix + std::string(market::market_topic);
+  const state_file file(o.state, "feed-" + fingerprint(identity(o, all)) + ".json");
   outcome done;
   auto notes = o.again ? std::nullopt : load_notes(file);
   if (notes && notes->done) {
@@ -148,12 +166,13 @@ int run(const options& o) {
     print(o, done, topic, true);
     return 0;
   }
-  ensure_topics(make_catalog(*all), *all);
+  ensure_topics(make_catalog(all), all);
   catch_interrupts();
   const bool resumed = notes.has_value();
-  exact_sender to(*all, file, resumed ? std::move(*notes) : fresh_notes(*all), resumed);
+  exact_sender to(all, file, resumed ? std::move(*notes) : fresh_notes(all), resumed);
   send_all_or_tell(o, from, to, done);
   report_bad_lines(from, done);
+  refuse_if_all_bad(from, done);
   print(o, done, topic, false);
   return done.interrupted ? exit_interrupted : 0;
 }
@@ -170,20 +189,17 @@ void add_feed_command(CLI::App& app, int& exit_code) {
       ->required();
   command
       ->add_option("--speed", o.speed,
-                   "max, real (as time went when recorded), or that many times real")
-      ->capture_default_str();
-  command->add_option("--limit", o.limit, "Only the first so many records");
+                   "max, real (as time went when recorded), or a number: so many times real")
+      ->capture_default_str()
+      ->check(speed_text());
+  command->add_option("--limit", o.limit, "Only the first so many records (default: all)")
+      ->check(whole_number(1, INT64_MAX));
   command->add_flag("--again", o.again, "All of it once more, whatever earlier runs sent");
   command->add_option("--state", o.state, "Folder that remembers what was sent")
       ->capture_default_str();
   command->add_flag("--json", o.as_json, "The summary as one JSON object");
   add_config_option(*command, o.config);
-  command->footer(
-      "Example: troupe feed SPY-trades.csv.gz IBM-quotes.csv.gz --config config/local/node-1.json\n"
-      "Several files are merged by time. Stopped or killed, the same command goes on where it was; "
-      "a file that\n"
-      "has changed (size or time) counts as another one.");
-  command->callback([&exit_code] { exit_code = guarded("feed", [] { return run(o); }); });
+  on_run(*command, exit_code, [] { return run(o); });
 }
 
 }  // namespace troupe::app

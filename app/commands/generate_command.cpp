@@ -1,10 +1,13 @@
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 
 #include "actors/market/market_tables.hpp"
 #include "app/catalog.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/feed/flush.hpp"
 #include "app/feed/generator_journal.hpp"
@@ -64,20 +67,24 @@ class topic_sink final : public row_sink {
     append_json(payload_, t, names_[t.symbol]);
     const bridge::outgoing_record record{names_[t.symbol], payload_, std::nullopt,
                                          partitions_[t.symbol], 0};
-    for (;;) {
+    for (stall_notice notice;; notice.look()) {
       const auto what = producer_.send(topic_, record, std::chrono::milliseconds(200));
       if (what == result::sent) return true;
       if (what == result::failed)
-        throw std::runtime_error("Kafka: " + producer_.figures().last_error);
+        throw failure("bridge_unavailable",
+                      "Kafka has not taken a row: " + producer_.figures().last_error);
       if (interrupted()) return false;
     }
   }
 
   void finish() override {
     if (!flush_patiently(producer_))
-      throw std::runtime_error("Kafka does not answer; not all rows are in the topic");
+      throw failure("bridge_unavailable",
+                    "Kafka does not answer; not all rows are in the topic: the next run goes on "
+                    "behind them");
     if (const auto f = producer_.figures(); f.failed > 0)
-      throw std::runtime_error(std::to_string(f.failed) + " rows were not taken: " + f.last_error);
+      throw failure("bridge_unavailable",
+                    std::to_string(f.failed) + " rows were not taken: " + f.last_error);
   }
 
  private:
@@ -93,18 +100,20 @@ class text_file {
  public:
   explicit text_file(const std::string& path)
       : path_(path), out_(path, std::ios::binary | std::ios::trunc) {
-    if (!out_) throw std::runtime_error(path + ": cannot create");
+    if (!out_)
+      throw unwritable_file(path + ": cannot be created: " + std::strerror(errno) +
+                            "; --out names a file in a folder that exists");
   }
   std::string& buffer() { return buffer_; }
   void spill(std::size_t above) {
     if (buffer_.size() <= above) return;
     out_.write(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
     buffer_.clear();
-    if (!out_) throw std::runtime_error(path_ + ": cannot write");
+    if (!out_) throw unwritable_file(path_ + ": cannot be written: is the disk full?");
   }
   void finish() {
     spill(0);
-    if (!out_.flush()) throw std::runtime_error(path_ + ": cannot write");
+    if (!out_.flush()) throw unwritable_file(path_ + ": cannot be written: is the disk full?");
   }
 
  private:
@@ -168,7 +177,8 @@ void refuse_to_overwrite(const options& o) {
   if (o.force || o.out.empty()) return;
   for (const auto& file : to_csv(o) ? std::vector{o.out, quotes_path(o.out)} : std::vector{o.out})
     if (std::filesystem::is_regular_file(file))
-      throw std::runtime_error(file + " exists: choose another name, or overwrite it with --force");
+      throw failure("file_exists",
+                    file + ": exists already: choose another name, or overwrite it with --force");
 }
 
 std::unique_ptr<row_sink> open_sink(const options& o, const settings* all) {
@@ -243,18 +253,17 @@ void print(const options& o, const outcome& done, const std::string& where) {
 std::int64_t start_of(const options& o) {
   const auto time = o.start == "now" ? now_us() : parse_time(o.start);
   if (!time)
-    throw std::runtime_error("--start: " + o.start +
-                             " is no time; write 2025-01-02, 2025-01-02T14:30:00Z or now");
+    throw wrong_arguments("--start: " + o.start +
+                          " is no time; write 2025-01-02, 2025-01-02T14:30:00Z or now");
   return *time;
 }
 
 int run(const options& o) {
-  if (!parse_speed(o.speed)) throw std::runtime_error("--speed: max, real or a number above 0");
   const auto start = start_of(o);
   refuse_to_overwrite(o);
   std::optional<settings> all;
   if (o.out.empty()) {
-    if (!(all = load_settings(o.config))) return exit_failed;
+    all = read_settings(o.config);
     ensure_topics(make_catalog(*all), *all);
   }
   const auto* const cluster = all ? &*all : nullptr;
@@ -281,17 +290,18 @@ void add_generate_command(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
       "generate", "Makes trades and quotes of made-up symbols, into the topic or a file");
   static options o;
-  command->add_option("--rows", o.rows, "How many")
+  command->add_option("--rows", o.rows, "How many trades and quotes in all")
       ->required()
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
-  command->add_option("--symbols", o.shape.symbols, "SYM0001 and so on")
+      ->check(whole_number(1, std::int64_t{1} << 40));
+  command->add_option("--symbols", o.shape.symbols, "How many symbols: SYM0001 and so on")
       ->capture_default_str()
-      ->check(CLI::Range(1, 100'000));
+      ->check(whole_number(1, 100'000));
   command->add_option("--seed", o.shape.seed, "The same seed makes the same rows")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(whole_number(0, INT64_MAX));
   command->add_option("--rate", o.shape.rate, "Mean events of a symbol in a minute of event time")
       ->capture_default_str()
-      ->check(CLI::Range(0.001, 1e7));
+      ->check(number(0.001, 1e7));
   command
       ->add_option("--start", o.start,
                    "First event time (UTC), or now; a later run goes on after the last event")
@@ -301,7 +311,8 @@ void add_generate_command(CLI::App& app, int& exit_code) {
                       ".csv (quotes beside it)");
   command->add_flag("--force", o.force, "Overwrites the files of --out");
   command->add_option("--speed", o.speed, "max, real (by event time), or that many times real")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(speed_text());
   auto* state =
       command
           ->add_option("--state", o.state,
@@ -309,12 +320,9 @@ void add_generate_command(CLI::App& app, int& exit_code) {
           ->capture_default_str();
   command->add_flag("--json", o.as_json, "The summary as one JSON object");
   add_config_option(*command, o.config);
-  command->footer(
-      "Example: troupe generate --symbols 200 --rows 1000000 --config config/local/node-1.json\n"
-      "A second run goes on where the first one stopped: nothing comes late or twice.");
-  command->callback([&exit_code, state] {
+  on_run(*command, exit_code, [state] {
     o.state_given = state->count() > 0;
-    exit_code = guarded("generate", [] { return run(o); });
+    return run(o);
   });
 }
 

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/catalog.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/settings.hpp"
 
@@ -15,11 +16,10 @@ struct options {
 };
 
 int migrate(const options& o) {
-  const auto all = load_settings(o.file);
-  if (!all) return exit_failed;
+  const auto all = read_settings(o.file);
   const auto wanted = all_migrations();
-  const auto applied = store::migrate(all->cluster.postgres.dsn, wanted);
-  store::claim_cluster(all->cluster.postgres.dsn, {all->cluster.name, all->cluster.shards});
+  const auto applied = store::migrate(all.cluster.postgres.dsn, wanted);
+  store::claim_cluster(all.cluster.postgres.dsn, {all.cluster.name, all.cluster.shards});
   if (o.as_json) {
     std::cout << nlohmann::json{{"applied", applied}, {"total", wanted.size()}}.dump() << '\n';
     return 0;
@@ -39,7 +39,7 @@ void add_migrate_command(CLI::App& app, int& exit_code) {
       "migrate", "Brings the database's tables and views up to date; safe to repeat");
   add_config_option(*command, o.file);
   command->add_flag("--json", o.as_json, "One JSON object");
-  command->callback([&exit_code] { exit_code = guarded("migrate", [] { return migrate(o); }); });
+  on_run(*command, exit_code, [] { return migrate(o); });
 }
 
 }  // namespace troupe::app

@@ -3,7 +3,7 @@
 #include <thread>
 
 #include "actors/ops/notification_entity.hpp"
-#include "app/client.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/commands/entity_command.hpp"
 #include "runtime/store/status_reader.hpp"
@@ -30,10 +30,11 @@ std::string names_of_channels(const settings& all) {
 
 /// Reads the config; the channel must be in it.
 settings settings_with_channel(const options& o) {
-  auto all = load_settings_or_throw(o.file);
+  auto all = read_settings(o.file);
   if (all.notifications.channels.contains(o.channel)) return all;
-  throw client_error("the config has no channel " + o.channel +
-                     " in notifications.channels; it has " + names_of_channels(all));
+  throw failure("unknown_channel",
+                "the config has no channel " + o.channel + " in notifications.channels; it has " +
+                    names_of_channels(all) + ": write it there, and start the nodes again");
 }
 
 entity_id channel_of(const options& o) {
@@ -42,7 +43,7 @@ entity_id channel_of(const options& o) {
 
 /// Channels of the config, and those that once were and still have a state.
 int list(const options& o) {
-  const auto all = load_settings_or_throw(o.file);
+  const auto all = read_settings(o.file);
   store::status_reader reader(all.cluster.postgres.dsn);
   auto rows = json::parse(reader.read_json("select * from notifications order by channel"));
   for (const auto& [name, one] : all.notifications.channels) {
@@ -88,14 +89,12 @@ bool is_channel(const settings& all, const options& o) {
 }
 
 int show(const options& o) {
-  const auto all = load_settings_or_throw(o.file);
-  const auto answer = is_channel(all, o)
-                          ? give_command(all, {channel_of(o), "show"})
-                          : json{{"error", "unknown_channel"},
-                                 {"detail", "there is no channel " + o.channel +
-                                                "; the config has " + names_of_channels(all)}};
-  if (o.as_json || answer.contains("error"))
-    return print_answer("notification show", answer, o.as_json, "");
+  const auto all = read_settings(o.file);
+  if (!is_channel(all, o))
+    throw failure("unknown_channel", "there is no channel " + o.channel + "; the config has " +
+                                         names_of_channels(all));
+  const auto answer = give_command(all, {channel_of(o), "show"});
+  if (o.as_json) return print_answer(answer, true, "");
   print_channel(o.channel, answer);
   return 0;
 }
@@ -110,19 +109,24 @@ int test(const options& o) {
                     {"facts", json::object()}};
   auto answer = give_command(all, {channel_of(o), "notify", notice});
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(o.wait_s);
-  while (!answer.contains("error")) {
+  while (true) {
     answer = give_command(all, {channel_of(o), "fate", {{"id", notice.at("id")}}});
     if (answer.value("state", "") != "waiting" || std::chrono::steady_clock::now() > until) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   const auto state = answer.value("state", "");
   answer["id"] = notice.at("id");
+  const auto failed = [&](const std::string& name, const std::string& detail) {
+    throw failure(name, text_of(notice.at("id")) + ' ' + detail, answer);
+  };
   if (state == "dead")
-    answer["error"] = answer.at("reason");
-  else if (state == "waiting")
-    answer["error"] = "not_delivered_yet";
-  return print_answer("notification test", answer, o.as_json,
-                      text_of(notice.at("id")) + " is " + state);
+    failed(text_of(answer.at("reason")),
+           "was given up: " + text_of(answer.value("detail", json())));
+  if (state == "waiting")
+    failed("not_delivered_yet", "is not delivered after " + std::to_string(o.wait_s) +
+                                    " s, and goes on to be tried: `troupe notification show " +
+                                    o.channel + "` tells how that ends");
+  return print_answer(answer, o.as_json, text_of(notice.at("id")) + " is " + state);
 }
 
 CLI::App* add(CLI::App& to, int& exit_code, const std::string& name, const char* text, options& o,
@@ -130,9 +134,7 @@ CLI::App* add(CLI::App& to, int& exit_code, const std::string& name, const char*
   auto* command = to.add_subcommand(name, text);
   add_config_option(*command, o.file);
   command->add_flag("--json", o.as_json, "JSON instead of text");
-  command->callback([&exit_code, name, work, &o] {
-    exit_code = guarded(("notification " + name).c_str(), [&] { return work(o); });
-  });
+  on_run(*command, exit_code, [work, &o] { return work(o); });
   return command;
 }
 
@@ -151,9 +153,9 @@ void add_notification_command(CLI::App& app, int& exit_code) {
   };
   named("show", "One channel: what waits, and what was given up and why", show);
   named("test", "Sends a notification and says how it ended", test)
-      ->add_option("--wait", o.wait_s, "Seconds until it says that it is not delivered yet")
+      ->add_option("--wait", o.wait_s, "Seconds after which it says that it is not delivered yet")
       ->capture_default_str()
-      ->check(CLI::Range(1, 3600));
+      ->check(whole_number(1, 3600));
 }
 
 }  // namespace troupe::app

@@ -1,6 +1,7 @@
 #include <iostream>
 
 #include "app/client.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/mapping.hpp"
 #include "runtime/bridge/kafka_producer.hpp"
@@ -31,14 +32,8 @@ std::string dump(const json& j) {
   return j.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-settings load(const options& o) {
-  auto all = load_settings(o.file);
-  if (!all) throw client_error("the config cannot be used");
-  return std::move(*all);
-}
-
 int list(const options& o) {
-  store::status_reader reader(load(o).cluster.postgres.dsn);
+  store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
   constexpr int rows_max = 1000;
   const auto rows =
       reader.quarantine(o.all ? std::nullopt : std::optional(quarantine_state::held), rows_max);
@@ -49,9 +44,9 @@ int list(const options& o) {
     return 0;
   }
   for (const auto& q : rows)
-    std::cout << q.id << "  " << store::to_string(q.state) << "  " << to_string(q.entity) << "  "
-              << q.source << '@' << q.place << "  " << q.reason << "\n    "
-              << q.input.substr(0, 200) << '\n';
+    std::cout << q.id << "  " << store::to_string(q.state) << "  " << printable(to_string(q.entity))
+              << "  " << printable(q.source) << '@' << q.place << "  " << printable(q.reason)
+              << "\n    " << printable(q.input.substr(0, 200)) << '\n';
   if (rows.empty()) std::cout << "nothing is quarantined\n";
   return 0;
 }
@@ -62,8 +57,8 @@ std::vector<store::quarantine_status> chosen(store::status_reader& reader, const
   auto rows = reader.quarantine(quarantine_state::held, rows_max);
   if (!o.all) std::erase_if(rows, [&](const auto& q) { return q.id != o.id; });
   if (rows.empty() && !o.all)
-    throw client_error("no held entry has id " + std::to_string(o.id) +
-                       " (see troupe quarantine list)");
+    throw failure("unknown_entry", "no held entry has id " + std::to_string(o.id) +
+                                       ": `troupe quarantine list` tells those there are");
   return rows;
 }
 
@@ -74,21 +69,29 @@ void retry_one(const store::quarantine_status& q, const settings& all,
   if (q.source != "timer" && q.source != "request" && !q.source.starts_with("shard:")) {
     producer.send(q.source, {q.key, q.input, std::nullopt, q.shard.value()});
     if (!producer.flush(all.cluster.egress.message_timeout) || producer.figures().failed > 0)
-      throw client_error("Kafka did not take the record");
+      throw failure("bridge_unavailable", "Kafka has not taken the record of entry " +
+                                              std::to_string(q.id) +
+                                              " in time: see that it runs, and repeat it");
     return;
   }
   const auto input = json::parse(q.input);
-  const auto answer = node.ask({{"verb", "ask"},
-                                {"entity", input.at("to")},
-                                {"type", input.at("type")},
-                                {"body", input.at("body")},
-                                {"id", "quarantine:" + std::to_string(q.id)}});
-  if (answer.contains("error"))
-    throw client_error("entry " + std::to_string(q.id) + ": " + answer.dump());
+  throw_refusal(node.ask({{"verb", "ask"},
+                          {"entity", input.at("to")},
+                          {"type", input.at("type")},
+                          {"body", input.at("body")},
+                          {"id", "quarantine:" + std::to_string(q.id)}}));
+}
+
+/// One, or all.
+void check_choice(const options& o) {
+  if (o.id == 0 && !o.all)
+    throw wrong_arguments(
+        "say which: the number of an entry of `troupe quarantine list`, or --all");
 }
 
 int retry(const options& o) {
-  const auto all = load(o);
+  check_choice(o);
+  const auto all = read_settings(o.file);
   store::status_reader reader(all.cluster.postgres.dsn);
   bridge::kafka_producer producer(bridge_producer_options(all));
   client node(all);
@@ -103,7 +106,8 @@ int retry(const options& o) {
 }
 
 int purge(const options& o) {
-  store::status_reader reader(load(o).cluster.postgres.dsn);
+  check_choice(o);
+  store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
   std::size_t done = 0;
   for (const auto& q : chosen(reader, o))
     if (reader.mark_quarantine(q.id, quarantine_state::purged)) ++done;
@@ -126,7 +130,7 @@ void add_quarantine_command(CLI::App& app, int& exit_code) {
       "purge", "Drops held inputs for good; their rows stay, marked purged");
   listing->add_flag("--all", o.all, "Retried and purged ones too");
   for (auto* c : {again, away}) {
-    auto* id = c->add_option("id", o.id, "The entry's number");
+    auto* id = c->add_option("id", o.id, "The entry's number")->check(whole_number(1, INT64_MAX));
     auto* all = c->add_flag("--all", o.all, "Every held entry")->excludes(id);
     id->excludes(all);
   }
@@ -134,12 +138,9 @@ void add_quarantine_command(CLI::App& app, int& exit_code) {
     add_config_option(*c, o.file);
     c->add_flag("--json", o.as_json, "JSON instead of text");
   }
-  listing->callback(
-      [&exit_code] { exit_code = guarded("quarantine list", [] { return list(o); }); });
-  again->callback(
-      [&exit_code] { exit_code = guarded("quarantine retry", [] { return retry(o); }); });
-  away->callback(
-      [&exit_code] { exit_code = guarded("quarantine purge", [] { return purge(o); }); });
+  on_run(*listing, exit_code, [] { return list(o); });
+  on_run(*again, exit_code, [] { return retry(o); });
+  on_run(*away, exit_code, [] { return purge(o); });
 }
 
 }  // namespace troupe::app

@@ -1,7 +1,8 @@
 #include <iostream>
+#include <sstream>
 
 #include "actors/trading/session_messages.hpp"
-#include "app/client.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/commands/entity_command.hpp"
 #include "runtime/store/status_reader.hpp"
@@ -30,8 +31,8 @@ json parameters_of(const options& o) {
   json all = json::object();
   for (const auto& one : o.parameters) {
     const auto equals = one.find('=');
-    if (equals == std::string::npos)
-      throw client_error("--param " + one + ": write NAME=NUMBER, for example fast=10");
+    if (equals == std::string::npos || equals == 0)
+      throw wrong_arguments("--param " + one + ": write NAME=NUMBER, for example fast=10");
     const auto text = one.substr(equals + 1);
     const auto value = json::parse(text, nullptr, false);
     all[one.substr(0, equals)] = value.is_number() ? value : json(text);
@@ -39,30 +40,42 @@ json parameters_of(const options& o) {
   return all;
 }
 
+std::vector<std::string> symbols_of(const options& o) {
+  std::vector<std::string> all;
+  for (const auto& one : o.symbols) {
+    std::istringstream names(one + ',');
+    for (std::string name; std::getline(names, name, ',');) {
+      if (name.empty())
+        throw wrong_arguments("--symbols " + one + ": a name is missing; write it as SPY,IBM");
+      all.push_back(name);
+    }
+  }
+  return all;
+}
+
 int create(const options& o) {
   const json body{{"portfolio", o.portfolio},
                   {"strategy", o.strategy},
-                  {"symbols", o.symbols},
+                  {"symbols", symbols_of(o)},
                   {"parameters", parameters_of(o)},
                   {"period", o.period},
                   {"size", {{"by", o.size_by}, {"amount", o.size}}},
                   {"from", o.from}};
   const auto answer =
-      give_command(load_settings_or_throw(o.file), {session_of(o), "create", body, o.id, true});
+      give_command(read_settings(o.file), {session_of(o), "create", body, o.id, true});
   return print_answer(
-      "session create", answer, o.as_json,
+      answer, o.as_json,
       "session " + o.name + " is created; `troupe session start " + o.name + "` lets it trade");
 }
 
 int obey(const options& o, const std::string& type) {
-  const auto answer = give_command(load_settings_or_throw(o.file),
-                                   {session_of(o), type, json::object(), o.id, true});
-  return print_answer(("session " + type).c_str(), answer, o.as_json,
-                      "session " + o.name + " is " + answer.value("phase", ""));
+  const auto answer =
+      give_command(read_settings(o.file), {session_of(o), type, json::object(), o.id, true});
+  return print_answer(answer, o.as_json, "session " + o.name + " is " + answer.value("phase", ""));
 }
 
 int list(const options& o) {
-  store::status_reader reader(load_settings_or_throw(o.file).cluster.postgres.dsn);
+  store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
   const auto rows = json::parse(reader.read_json(
       "select session, phase, portfolio, strategy, parameters, period, array_to_string(symbols, "
       "',') as symbols, requests, open_orders, created_at, commanded_at from sessions order by "
@@ -91,16 +104,14 @@ void print_session(const json& state) {
 }
 
 int show(const options& o) {
-  const auto answer = client(load_settings_or_throw(o.file))
-                          .ask({{"verb", "show"}, {"entity", to_string(session_of(o))}});
-  if (o.as_json || answer.contains("error"))
-    return print_answer("session show", answer, o.as_json, "");
+  const auto answer = entity_state(read_settings(o.file), session_of(o));
+  if (o.as_json) return print_answer(answer, true, "");
   print_session(answer.at("state").at("session"));
   return 0;
 }
 
 int trades(const options& o) {
-  store::status_reader reader(load_settings_or_throw(o.file).cluster.postgres.dsn);
+  store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
   const auto rows = json::parse(reader.read_json(
       "select time, symbol, side, quantity, price, fee, \"order\", id from fills where session = " +
       sql_text(o.name) + " order by time, portfolio, \"order\", id limit " +
@@ -109,6 +120,7 @@ int trades(const options& o) {
     std::cout << rows.dump() << '\n';
   else
     print_table(rows, {"time", "symbol", "side", "quantity", "price", "fee", "order"});
+  if (!o.as_json && rows.empty()) std::cerr << "no fills of session " << printable(o.name) << '\n';
   return 0;
 }
 
@@ -118,9 +130,7 @@ CLI::App* add(CLI::App& to, int& exit_code, const std::string& name, const char*
   auto* command = to.add_subcommand(name, text);
   add_config_option(*command, o.file);
   command->add_flag("--json", o.as_json, "JSON instead of text");
-  command->callback([&exit_code, name, work, &o] {
-    exit_code = guarded(("session " + name).c_str(), [&] { return work(o); });
-  });
+  on_run(*command, exit_code, [work, &o] { return work(o); });
   return command;
 }
 
@@ -130,8 +140,8 @@ void add_name(CLI::App& to, options& o) {
 
 void add_id(CLI::App& to, options& o) {
   to.add_option("--id", o.id,
-                "Id of the command: repeated with the same one, it has one effect and one answer. "
-                "Without it a new one is made");
+                "Id of the command: repeated with the same one, it has one effect and one answer "
+                "(default: a new one)");
 }
 
 void add_create(CLI::App& session, int& exit_code, options& o) {
@@ -139,20 +149,31 @@ void add_create(CLI::App& session, int& exit_code, options& o) {
       add(session, exit_code, "create", "A new session; it trades once it is started", o, create);
   command->add_option("--name", o.name, "1 to 64 of letters, digits, _, - and .")->required();
   command->add_option("--portfolio", o.portfolio, "Whose cash and positions it trades")->required();
-  command->add_option("--strategy", o.strategy, "Such as sma_cross")->required();
-  command->add_option("--symbols", o.symbols, "Such as SPY,IBM")->required()->delimiter(',');
-  command->add_option("--param", o.parameters, "NAME=NUMBER of the strategy; may be repeated");
+  command->add_option("--strategy", o.strategy, "One of " + trading::strategy_names())->required();
+  command->add_option("--symbols", o.symbols, "Such as SPY,IBM: what it follows and trades")
+      ->required()
+      ->allow_extra_args(false);
+  command
+      ->add_option("--param", o.parameters,
+                   "NAME=NUMBER of the strategy, such as fast=10; repeatable")
+      ->allow_extra_args(false);
   command->add_option("--period", o.period, "Length of its bars: 1s, 1m, 5m, 15m, 1h, 1d")
       ->capture_default_str();
-  command->add_option("--size", o.size, "How much an order trades where the strategy does not say")
+  command
+      ->add_option(
+          "--size", o.size,
+          "How much an order trades where the strategy does not say: a decimal, by --size-by")
       ->capture_default_str();
   command
       ->add_option("--size-by", o.size_by,
-                   "What that is: quantity, notional, percent_of_equity or volatility_target")
+                   "What that is: quantity (units), notional (money), percent_of_equity, or "
+                   "volatility_target (percent of equity that one day's deviation is to be)")
       ->capture_default_str();
   command
-      ->add_option("--from", o.from,
-                   "Where it begins to read its symbols: now, beginning, or an offset of the log")
+      ->add_option(
+          "--from", o.from,
+          "Where it begins to read its symbols: now (what comes after the start), beginning, or "
+          "an offset of the log")
       ->capture_default_str();
   add_id(*command, o);
 }
@@ -185,7 +206,7 @@ void add_session_command(CLI::App& app, int& exit_code) {
   add_name(*fills, o);
   fills->add_option("--limit", o.limit, "At most so many")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000));
+      ->check(whole_number(1, 1'000'000));
 }
 
 }  // namespace troupe::app

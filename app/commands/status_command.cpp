@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "app/client.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 
 namespace troupe::app {
@@ -22,9 +23,9 @@ struct options {
 };
 
 json ask(const options& o, const char* verb) {
-  const auto all = load_settings(o.file);
-  if (!all) throw client_error("the config cannot be used");
-  return client(*all).ask({{"verb", verb}});
+  auto answer = client(read_settings(o.file)).ask({{"verb", verb}});
+  throw_refusal(answer);
+  return answer;
 }
 
 void print_nodes(const json& s) {
@@ -122,7 +123,7 @@ int watch(const options& o) {
       if (terminal) std::cout << "\x1b[H\x1b[J";
       print(o, answer);
     } catch (const client_error& e) {
-      std::cerr << "troupe status: " << e.what() << std::endl;
+      tell_failure("status", e, o.as_json);
     }
   }
 }
@@ -132,9 +133,21 @@ int status(const options& o) {
   return o.watch ? watch(o) : 0;
 }
 
+std::string reasons_of(const json& health) {
+  std::string all;
+  for (const auto& problem : health.at("problems"))
+    (all += all.empty() ? "" : "; ") += problem.get<std::string>();
+  return all.empty() ? "shards, or the cluster's leader, are still being settled: ask again" : all;
+}
+
 int health(const options& o) {
-  const auto answer = ask(o, "health");
+  auto answer = ask(o, "health");
+  const bool fine = answer.at("healthy") && answer.at("ready");
   if (o.as_json) {
+    if (!fine) {
+      answer["error"] = answer.at("healthy") ? "not_ready" : "unhealthy";
+      answer["detail"] = reasons_of(answer);
+    }
     std::cout << answer.dump() << '\n';
   } else {
     std::cout << (answer.at("healthy") ? "healthy" : "unhealthy")
@@ -142,7 +155,7 @@ int health(const options& o) {
     for (const auto& problem : answer.at("problems"))
       std::cout << problem.get<std::string>() << '\n';
   }
-  return answer.at("healthy") && answer.at("ready") ? 0 : exit_failed;
+  return fine ? 0 : exit_failed;
 }
 
 void add(CLI::App& app, int& exit_code, const char* name, const char* text,
@@ -150,8 +163,7 @@ void add(CLI::App& app, int& exit_code, const char* name, const char* text,
   auto* command = app.add_subcommand(name, text);
   add_config_option(*command, o.file);
   command->add_flag("--json", o.as_json, "One JSON object");
-  command->callback(
-      [&exit_code, name, work, &o] { exit_code = guarded(name, [&] { return work(o); }); });
+  on_run(*command, exit_code, [work, &o] { return work(o); });
 }
 
 }  // namespace

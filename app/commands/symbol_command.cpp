@@ -1,8 +1,9 @@
 #include <iomanip>
 #include <iostream>
 
-#include "app/client.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
+#include "app/commands/entity_command.hpp"
 #include "runtime/store/status_reader.hpp"
 
 namespace troupe::app {
@@ -17,14 +18,8 @@ struct options {
   bool as_json = false;
 };
 
-settings load(const options& o) {
-  auto all = load_settings(o.file);
-  if (!all) throw client_error("the config cannot be used");
-  return std::move(*all);
-}
-
 int list(const options& o) {
-  store::status_reader reader(load(o).cluster.postgres.dsn);
+  store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
   const auto rows = json::parse(reader.read_json("select * from symbols order by symbol"));
   if (o.as_json) {
     std::cout << rows.dump() << '\n';
@@ -35,11 +30,7 @@ int list(const options& o) {
             << "refused"
             << "  last time\n";
   for (const auto& row : rows) {
-    const auto text = [&](const char* name) {
-      return row.at(name).is_null()     ? std::string("-")
-             : row.at(name).is_string() ? row.at(name).get<std::string>()
-                                        : row.at(name).dump();
-    };
+    const auto text = [&](const char* name) { return text_of(row.at(name)); };
     std::cout << std::left << std::setw(18) << text("symbol") << std::right << std::setw(12)
               << text("trades") << std::setw(20) << text("volume") << std::setw(16)
               << text("last_price") << std::setw(10) << text("refused") << "  " << text("last_time")
@@ -49,16 +40,8 @@ int list(const options& o) {
 }
 
 int show(const options& o) {
-  const auto answer = client(load(o)).ask({{"verb", "show"}, {"entity", "symbol/" + o.symbol}});
-  if (answer.contains("error")) {
-    if (o.as_json)
-      std::cout << answer.dump() << '\n';
-    else
-      std::cerr << "troupe symbol show: " << answer.at("error").get<std::string>() << ": "
-                << answer.value("detail", o.symbol) << '\n';
-    return exit_failed;
-  }
-  std::cout << (o.as_json ? answer.dump() : answer.dump(2)) << '\n';
+  const auto answer = entity_state(read_settings(o.file), {"symbol", o.symbol});
+  std::cout << answer.dump(o.as_json ? -1 : 2) << '\n';
   return 0;
 }
 
@@ -78,8 +61,8 @@ void add_symbol_command(CLI::App& app, int& exit_code) {
     add_config_option(*c, o.file);
     c->add_flag("--json", o.as_json, "JSON instead of text");
   }
-  all->callback([&exit_code] { exit_code = guarded("symbol list", [] { return list(o); }); });
-  one->callback([&exit_code] { exit_code = guarded("symbol show", [] { return show(o); }); });
+  on_run(*all, exit_code, [] { return list(o); });
+  on_run(*one, exit_code, [] { return show(o); });
 }
 
 }  // namespace troupe::app

@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "app/catalog.hpp"
-#include "app/client.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/commands/entity_command.hpp"
 #include "app/mapping.hpp"
@@ -30,9 +30,10 @@ std::int64_t records_in(bridge::topic_admin& kafka, const std::string& topic,
                         std::uint32_t partitions) {
   const auto ranges = kafka.ranges(topic, partitions, patience);
   if (ranges.empty())
-    throw client_error("topic " + topic +
-                       " is not known to Kafka, or Kafka does not answer: start a node, which "
-                       "creates it, and see kafka.brokers");
+    throw failure("bridge_unavailable",
+                  "topic " + topic +
+                      " is not known to Kafka, or Kafka does not answer: start a node, which "
+                      "creates it, and see kafka.brokers");
   std::int64_t all = 0;
   for (const auto& range : ranges) all += range.end.value();
   return all;
@@ -77,7 +78,7 @@ json rows_of(const settings& all) {
 }
 
 int list(const options& o) {
-  const auto rows = rows_of(load_settings_or_throw(o.file));
+  const auto rows = rows_of(read_settings(o.file));
   if (o.as_json)
     std::cout << rows.dump() << '\n';
   else
@@ -90,7 +91,7 @@ void require_published(const catalog& things, const std::vector<std::string>& to
     if (std::ranges::find(things.egress, topic) != things.egress.end()) continue;
     std::string known;
     for (const auto& one : things.egress) known += (known.empty() ? "" : ", ") + one;
-    throw client_error("unknown_topic: " + topic + " is none that the cluster publishes: " + known);
+    throw failure("unknown_topic", topic + " is none that the cluster publishes: " + known);
   }
 }
 
@@ -98,19 +99,18 @@ void require_no_node(const settings& all) {
   store::status_reader reader(all.cluster.postgres.dsn);
   for (const auto& node : reader.nodes())
     if (node.alive)
-      throw client_error("node_is_live: " + node.id +
-                         " publishes to these topics: stop all nodes first");
+      throw failure("node_is_live", node.id + " publishes to these topics: stop all nodes first");
 }
 
 int remove(const options& o) {
-  const auto all = load_settings_or_throw(o.file);
+  const auto all = read_settings(o.file);
   require_published(make_catalog(all), o.topics);
   require_no_node(all);
   const auto problems =
       bridge::topic_admin(bridge_kafka_options(all)).remove_topics(o.topics, patience);
   std::string told;
   for (const auto& problem : problems) told += (told.empty() ? "" : "; ") + problem;
-  if (!told.empty()) throw client_error(told);
+  if (!told.empty()) throw failure("bridge_unavailable", told);
   if (o.as_json)
     std::cout << json{{"deleted", o.topics}}.dump() << '\n';
   else
@@ -145,9 +145,8 @@ void add_topic_command(CLI::App& app, int& exit_code) {
       "and above 0 by as many as were published twice (readers know these by the header seq).\n"
       "Reads Kafka and PostgreSQL, so it works with all nodes down.\n"
       "Example: troupe topic list --config config/local/node-1.json");
-  deletion->callback(
-      [&exit_code] { exit_code = guarded("topic delete", [] { return remove(o); }); });
-  listing->callback([&exit_code] { exit_code = guarded("topic list", [] { return list(o); }); });
+  on_run(*deletion, exit_code, [] { return remove(o); });
+  on_run(*listing, exit_code, [] { return list(o); });
 }
 
 }  // namespace troupe::app

@@ -3,7 +3,7 @@
 
 #include "actors/trading/paper_venue.hpp"
 #include "actors/trading/risk_entity.hpp"
-#include "app/client.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/commands/entity_command.hpp"
 #include "runtime/codec/json.hpp"
@@ -41,9 +41,8 @@ json order_of(const options& o) {
 
 int risk_show(const options& o) {
   const auto answer =
-      give_command(load_settings_or_throw(o.file), {risk_of(o), "show", json::object(), o.id});
-  return print_answer("risk show", answer, o.as_json,
-                      answer.contains("risk") ? answer.at("risk").dump(2) : "");
+      give_command(read_settings(o.file), {risk_of(o), "show", json::object(), o.id});
+  return print_answer(answer, o.as_json, answer.contains("risk") ? answer.at("risk").dump(2) : "");
 }
 
 /// A number, true, false and null as they are, anything else as a text.
@@ -61,12 +60,12 @@ json changes_of(const options& o) {
   for (const auto& one : o.changes) {
     const auto member = [&one](json& of, const std::string& name) -> json& {
       if (!of.is_null() && !of.is_object())
-        throw client_error(one + ": contradicts another of the changes");
+        throw wrong_arguments(one + ": contradicts another of the changes");
       return of[name];
     };
     const auto equals = one.rfind('=');
     if (equals == std::string::npos || equals == 0)
-      throw client_error(one + ": write LIMIT=VALUE, for example open_orders_max=5");
+      throw wrong_arguments(one + ": write LIMIT=VALUE, for example open_orders_max=5");
     const auto path = one.substr(0, equals);
     constexpr std::string_view symbols = "symbols.";
     const auto last = path.rfind('.');
@@ -87,9 +86,8 @@ json changes_of(const options& o) {
 int risk_set(const options& o) {
   auto body = order_of(o);
   body["limits"] = changes_of(o);
-  const auto answer =
-      give_command(load_settings_or_throw(o.file), {risk_of(o), "set_limits", body, o.id});
-  return print_answer("risk set", answer, o.as_json, "the limits of " + o.portfolio + " are set");
+  const auto answer = give_command(read_settings(o.file), {risk_of(o), "set_limits", body, o.id});
+  return print_answer(answer, o.as_json, "the limits of " + o.portfolio + " are set");
 }
 
 /// What becomes of the open orders.
@@ -106,9 +104,8 @@ int set_state(const options& o, const char* state) {
   auto body = order_of(o);
   body["state"] = state;
   if (o.cancel_orders) body["cancel_orders"] = true;
-  const auto answer =
-      give_command(load_settings_or_throw(o.file), {risk_of(o), "set_state", body, o.id});
-  return print_answer("risk", answer, o.as_json,
+  const auto answer = give_command(read_settings(o.file), {risk_of(o), "set_state", body, o.id});
+  return print_answer(answer, o.as_json,
                       "trading of " + o.portfolio + " is " +
                           text_of(answer.value("state", json())) + fate_of_orders(answer));
 }
@@ -116,7 +113,7 @@ int set_state(const options& o, const char* state) {
 // ---- portfolios and orders ----------------------------------------------------------------------
 
 json read(const options& o, const std::string& query) {
-  store::status_reader reader(load_settings_or_throw(o.file).cluster.postgres.dsn);
+  store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
   return json::parse(reader.read_json(query));
 }
 
@@ -134,10 +131,8 @@ int portfolio_show(const options& o) {
   const auto where = " where portfolio = " + sql_text(o.portfolio);
   const auto found = read(o, "select * from portfolios" + where);
   if (found.empty())
-    return print_answer(
-        "portfolio show",
-        {{"error", "unknown_portfolio"}, {"detail", "there is no portfolio " + o.portfolio}},
-        o.as_json, "");
+    throw failure("unknown_portfolio", "there is no portfolio " + o.portfolio +
+                                           ": `troupe portfolio list` tells those there are");
   const auto positions = read(o, "select * from positions" + where + " order by symbol");
   if (o.as_json) {
     auto whole = found[0];
@@ -157,28 +152,41 @@ int portfolio_open(const options& o) {
   json body{{"venue", o.venue}};
   if (!o.cash.empty()) body["cash"] = o.cash;
   const auto answer = give_command(
-      load_settings_or_throw(o.file),
+      read_settings(o.file),
       {{std::string(trading::portfolio_kind), o.portfolio}, "open_portfolio", body, o.id});
   return print_answer(
-      "portfolio open", answer, o.as_json,
+      answer, o.as_json,
       "portfolio " + o.portfolio + " begins with " + text_of(answer.value("cash", json())));
+}
+
+/// The figures of a verdict; where it has none, where to look.
+std::string why_refused(const options& o, const json& verdict) {
+  if (auto told = verdict.value("detail", ""); !told.empty()) return told;
+  const auto code = text_of(verdict.at("refused"));
+  if (code == "halted" || code == "reducing")
+    return "by an operator: `troupe risk resume " + o.portfolio + "` lets " + o.portfolio +
+           " trade again";
+  return "docs/orders.md explains this code; `troupe risk show " + o.portfolio +
+         "` has limits and state";
 }
 
 /// An order by hand. It has no session that could hold the paper venue back.
 int order_submit(const options& o) {
-  const auto all = load_settings_or_throw(o.file);
+  const auto all = read_settings(o.file);
   const auto [request, wrong] = parse_json_object(o.request);
-  if (!wrong.empty()) throw client_error("the request " + wrong);
-  auto answer = give_command(all, {risk_of(o), "submit_order_by_hand", request, o.id});
+  if (!wrong.empty())
+    throw wrong_arguments("the request " + wrong +
+                          ": it is one JSON object in one argument, such as '{\"session\": "
+                          "\"by-hand\", ...}'; `troupe order submit --help` has a whole one");
+  const auto answer = give_command(all, {risk_of(o), "submit_order_by_hand", request, o.id});
   if (answer.contains("refused"))
-    answer = {{"error", answer.at("refused")}, {"detail", answer.value("detail", "")}};
-  if (!answer.contains("error"))
-    give_command(all, {{std::string(trading::portfolio_kind), o.portfolio},
-                       "await_effects",
-                       json_of(trading::effects_question{o.portfolio, request.value("session", ""),
-                                                         request.value("symbol", ""), 0,
-                                                         trading::paper_venue::no_limit})});
-  return print_answer("order submit", answer, o.as_json,
+    throw failure(text_of(answer.at("refused")), why_refused(o, answer));
+  give_command(all, {{std::string(trading::portfolio_kind), o.portfolio},
+                     "await_effects",
+                     json_of(trading::effects_question{o.portfolio, request.value("session", ""),
+                                                       request.value("symbol", ""), 0,
+                                                       trading::paper_venue::no_limit})});
+  return print_answer(answer, o.as_json,
                       "approved, quantity " + text_of(answer.value("quantity", json())));
 }
 
@@ -200,15 +208,17 @@ int order_list(const options& o) {
 int order_cancel(const options& o) {
   const auto dash = o.order.rfind('-');
   if (dash == std::string::npos)
-    throw client_error(o.order + ": an order's id is PORTFOLIO-NUMBER, for example p1-3");
-  auto answer = give_command(load_settings_or_throw(o.file),
-                             {{std::string(trading::portfolio_kind), o.order.substr(0, dash)},
-                              "cancel_order",
-                              {{"order", o.order}},
-                              o.id});
-  const auto refused = answer.value("refused", "none");
-  if (refused != "none") answer = {{"error", refused}, {"detail", "order " + o.order}};
-  return print_answer("order cancel", answer, o.as_json, "the venue is asked to cancel " + o.order);
+    throw wrong_arguments(o.order + ": an order's id is PORTFOLIO-NUMBER, for example p1-3");
+  const auto portfolio = o.order.substr(0, dash);
+  const auto answer =
+      give_command(read_settings(o.file), {{std::string(trading::portfolio_kind), portfolio},
+                                           "cancel_order",
+                                           {{"order", o.order}},
+                                           o.id});
+  if (const auto refused = answer.value("refused", "none"); refused != "none")
+    throw failure(refused, "order " + o.order + ": `troupe order list --portfolio " + portfolio +
+                               "` tells what there is and how it stands");
+  return print_answer(answer, o.as_json, "the venue is asked to cancel " + o.order);
 }
 
 CLI::App* add(CLI::App& to, int& exit_code, const std::string& name, const char* text, options& o,
@@ -216,10 +226,7 @@ CLI::App* add(CLI::App& to, int& exit_code, const std::string& name, const char*
   auto* command = to.add_subcommand(name, text);
   add_config_option(*command, o.file);
   command->add_flag("--json", o.as_json, "JSON instead of text");
-  const auto whole = to.get_name() + ' ' + name;
-  command->callback([&exit_code, whole, work = std::move(work), &o] {
-    exit_code = guarded(whole.c_str(), [&] { return work(o); });
-  });
+  on_run(*command, exit_code, [work = std::move(work), &o] { return work(o); });
   return command;
 }
 
@@ -237,7 +244,8 @@ void add_risk(CLI::App& app, int& exit_code, options& o) {
     auto* command = with_portfolio(add(*risk, exit_code, name, text, o, std::move(work)));
     command->add_option("--by", o.by, "Who orders it (default: $USER)");
     command->add_option("--reason", o.reason, "Why; kept with the change");
-    command->add_option("--id", o.id, "Id of the command: repeated, it has one effect");
+    command->add_option("--id", o.id,
+                        "Id of the command: repeated, it has one effect (default: a new one)");
     return command;
   };
   changing("set", "Changes limits, at once; each change is kept in risk_audit", risk_set)
@@ -249,11 +257,12 @@ void add_risk(CLI::App& app, int& exit_code, options& o) {
     command->add_flag("--cancel-orders", o.cancel_orders,
                       "Asks the venue to cancel all open orders; without it they stay");
   };
-  stopping(changing("halt", "No more orders; cancels always pass",
+  stopping(changing("halt", "Lets no more orders pass; cancels always do",
                     [](const options& given) { return set_state(given, "halted"); }));
-  stopping(changing("reduce", "Only orders that close positions",
+  stopping(changing("reduce", "Lets only orders pass that close positions",
                     [](const options& given) { return set_state(given, "reducing"); }));
-  changing("resume", "Trading as the limits allow; forgets the peak of the drawdown limit",
+  changing("resume",
+           "Lets it trade again as the limits allow; forgets the peak of the drawdown limit",
            [](const options& given) { return set_state(given, "active"); });
 }
 
@@ -262,7 +271,8 @@ void add_risk(CLI::App& app, int& exit_code, options& o) {
 void add_trading_commands(CLI::App& app, int& exit_code) {
   static options o;
   add_risk(app, exit_code, o);
-  auto* portfolio = app.add_subcommand("portfolio", "Cash and positions, as last committed");
+  auto* portfolio =
+      app.add_subcommand("portfolio", "Portfolios: cash and positions, as last committed");
   portfolio->require_subcommand(1);
   add(*portfolio, exit_code, "list", "All portfolios", o, portfolio_list);
   add(*portfolio, exit_code, "show", "One portfolio with its positions", o, portfolio_show)
@@ -271,34 +281,39 @@ void add_trading_commands(CLI::App& app, int& exit_code) {
   auto* open =
       add(*portfolio, exit_code, "open", "A new portfolio, with its cash", o, portfolio_open);
   open->add_option("portfolio", o.portfolio, "Its name")->required();
-  open->add_option("--cash", o.cash, "What it begins with")->required();
-  open->add_option("--venue", o.venue, "Where its orders go: paper, orders")->capture_default_str();
-  open->add_option("--id", o.id, "Id of the command: repeated, it has one effect");
-  auto* order = app.add_subcommand("order", "Orders: as last committed, and cancelling one");
+  open->add_option("--cash", o.cash, "Money that it begins with: a decimal, 0 or more")->required();
+  open->add_option("--venue", o.venue,
+                   "Where its orders go: paper (the built-in venue), or orders (the topic, "
+                   "for a gateway of your own)")
+      ->capture_default_str();
+  open->add_option("--id", o.id,
+                   "Id of the command: repeated, it has one effect (default: a new one)");
+  auto* order = app.add_subcommand("order", "Orders: the list, one by hand, cancelling one");
   order->require_subcommand(1);
   auto* list = add(*order, exit_code, "list", "Orders, by portfolio and number", o, order_list);
-  list->add_option("--portfolio", o.portfolio, "Only of this one");
-  list->add_option("--session", o.session, "Only of this one");
+  list->add_option("--portfolio", o.portfolio, "Only of this portfolio");
+  list->add_option("--session", o.session, "Only of this session");
   list->add_flag("--open", o.open, "Only those that have not ended");
   list->add_option("--limit", o.limit, "At most so many")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000));
+      ->check(whole_number(1, 1'000'000));
   auto* submit =
       add(*order, exit_code, "submit",
           "An order by hand, through the risk check; prints the verdict", o, order_submit);
   submit->add_option("--portfolio", o.portfolio, "Whose risk check judges it")->required();
-  submit->add_option("--id", o.id, "Id of the command: repeated, it has one effect");
+  submit->add_option("--id", o.id,
+                     "Id of the command: repeated, it has one effect (default: a new one)");
   submit
       ->add_option(
           "request", o.request,
-          "As JSON, such as {\"session\": \"by-hand\", \"number\": 1, \"symbol\": \"SPY\", "
-          "\"side\": \"buy\", \"type\": \"limit\", \"amount\": \"10\", \"limit\": \"99.5\", "
-          "\"decided\": {\"time\": MICROSECONDS, \"last\": \"100\"}}; docs/orders.md")
+          "As one JSON object: session, number, symbol, side, type, amount, decided, and what "
+          "the type needs; see below")
       ->required();
   auto* cancel =
       add(*order, exit_code, "cancel", "Asks the venue to cancel an order", o, order_cancel);
   cancel->add_option("order", o.order, "Its id, such as p1-3")->required();
-  cancel->add_option("--id", o.id, "Id of the command: repeated, it has one effect");
+  cancel->add_option("--id", o.id,
+                     "Id of the command: repeated, it has one effect (default: a new one)");
 }
 
 }  // namespace troupe::app

@@ -14,6 +14,7 @@
 #include "app/catalog.hpp"
 #include "app/certificate_folder.hpp"
 #include "app/client.hpp"
+#include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 
 namespace troupe::app {
@@ -49,14 +50,20 @@ class started_node {
   std::string log() const { return (folder_ / (id_ + ".log")).string(); }
 
   void write_config(const std::string& cluster, const json& security) const {
-    fs::create_directories(folder_);
+    std::error_code error;
+    fs::create_directories(folder_, error);
+    if (error)
+      throw unwritable_file("--dir " + folder_.string() +
+                            ": cannot be made a folder: " + error.message());
     json all{{"cluster", fs::absolute(cluster).string()},
              {"id", id_},
              {"admin", {{"port", ports_ + number_}}},
              {"http", {{"port", ports_ + http_ports_above + number_}}},
              {"log", {{"file", log()}}}};
     if (!security.is_null()) all["security"] = security;
-    std::ofstream(config()) << all.dump(2) << '\n';
+    std::ofstream file(config());
+    if (!(file << all.dump(2) << '\n').flush())
+      throw unwritable_file(config() + ": cannot be written");
   }
 
   /// The process, if it runs and is this node; else 0.
@@ -88,16 +95,16 @@ class started_node {
     ::posix_spawnattr_destroy(&how);
     ::posix_spawn_file_actions_destroy(&streams);
     if (error != 0)
-      throw std::runtime_error(std::string("cannot start a process: ") + std::strerror(error));
+      throw failure("cannot_start",
+                    "no process can be started: " + std::string(std::strerror(error)));
     std::ofstream(pid_file()) << pid << '\n';
   }
 
   /// What it says of its health; null if it does not answer.
   json health() const {
-    const auto all = load_settings(config());
-    if (!all) throw std::runtime_error(config() + " cannot be used");
+    const auto all = read_settings(config());
     try {
-      return client(*all).ask({{"verb", "health"}});
+      return client(all).ask({{"verb", "health"}});
     } catch (const client_error&) {
       return nullptr;
     }
@@ -163,11 +170,11 @@ void wait_until_ready(const std::vector<started_node>& nodes) {
   for (const auto& node : nodes) {
     for (json said; !ready(said = node.health());) {
       if (node.pid() == 0)
-        throw std::runtime_error(node.id() + " ended: " + last_line(node.log()) + " (" +
-                                 node.log() + ")");
+        throw failure("cannot_start",
+                      node.id() + " ended: " + last_line(node.log()) + " (" + node.log() + ")");
       if (std::chrono::steady_clock::now() > until)
-        throw std::runtime_error(node.id() + " is not ready after 90 s: " + trouble(said) + "see " +
-                                 node.log());
+        throw failure("not_ready", node.id() + " is not ready after 90 s: " + trouble(said) +
+                                       "see " + node.log());
       std::this_thread::sleep_for(50ms);
     }
     std::cout << node.id() << " is ready: " << node.config() << std::endl;
@@ -176,10 +183,10 @@ void wait_until_ready(const std::vector<started_node>& nodes) {
 
 /// Every node has its share: nothing moves, everything lives.
 void wait_until_spread(const std::vector<started_node>& nodes) {
-  const auto all = load_settings(nodes.front().config());
+  const auto all = read_settings(nodes.front().config());
   const auto until = std::chrono::steady_clock::now() + 60s;
   for (;;) {
-    const auto s = client(*all).ask({{"verb", "status"}});
+    const auto s = client(all).ask({{"verb", "status"}});
     const auto& shards = s.at("shards");
     const auto live = std::ranges::count_if(s.value("nodes", json::array()),
                                             [](const json& n) { return n.at("state") == "live"; });
@@ -190,7 +197,10 @@ void wait_until_spread(const std::vector<started_node>& nodes) {
       return;
     }
     if (std::chrono::steady_clock::now() > until)
-      throw std::runtime_error("after 60 s not every shard has its place: see `troupe status`");
+      throw failure("not_ready",
+                    "after 60 s not every shard has its place: `troupe status "
+                    "--config " +
+                        nodes.front().config() + "` tells more");
     std::this_thread::sleep_for(50ms);
   }
 }
@@ -198,14 +208,13 @@ void wait_until_spread(const std::vector<started_node>& nodes) {
 int up(const options& o) {
   const auto nodes = all_nodes(o, o.nodes);
   for (const auto& node : nodes) node.write_config(o.cluster, nullptr);
-  const auto all = load_settings(nodes.front().config());
-  if (!all) return exit_failed;
+  const auto all = read_settings(nodes.front().config());
   if (o.tls) {
-    const auto groups = make_certificates(o, all->cluster.name, nodes);
+    const auto groups = make_certificates(o, all.cluster.name, nodes);
     for (std::size_t i = 0; i < nodes.size(); ++i) nodes[i].write_config(o.cluster, groups[i]);
   }
-  store::migrate(all->cluster.postgres.dsn, all_migrations());
-  store::claim_cluster(all->cluster.postgres.dsn, {all->cluster.name, all->cluster.shards});
+  store::migrate(all.cluster.postgres.dsn, all_migrations());
+  store::claim_cluster(all.cluster.postgres.dsn, {all.cluster.name, all.cluster.shards});
   for (const auto& node : nodes) {
     if (node.pid() != 0)
       std::cout << node.id() << " runs already\n";
@@ -232,8 +241,9 @@ int down(const options& o) {
     while (node.pid() != 0 && std::chrono::steady_clock::now() < until)
       std::this_thread::sleep_for(50ms);
     if (node.pid() != 0)
-      throw std::runtime_error(node.id() + " does not end: see " + node.log() + "; kill -9 " +
-                               std::to_string(node.pid()) + " does no harm");
+      throw failure("still_running", node.id() + " does not end: see " + node.log() +
+                                         "; `kill -9 " + std::to_string(node.pid()) +
+                                         "` does no harm");
     node.forget();
     std::cout << node.id() << " has stopped\n";
   }
@@ -245,9 +255,9 @@ int down(const options& o) {
 void add_up_commands(CLI::App& app, int& exit_code) {
   static options o;
   auto* start = app.add_subcommand("up", "Starts several nodes on this machine, in the background");
-  start->add_option("--nodes", o.nodes, "How many")
+  start->add_option("--nodes", o.nodes, "How many nodes: node-1 and so on")
       ->capture_default_str()
-      ->check(CLI::Range(1, nodes_most));
+      ->check(whole_number(1, nodes_most));
   start->add_option("-c,--config", o.cluster, "The cluster's file")->capture_default_str();
   start->add_flag("--tls", o.tls,
                   "Encrypted links, with certificates made under the folder where missing");
@@ -255,16 +265,15 @@ void add_up_commands(CLI::App& app, int& exit_code) {
       ->add_option("--ports", o.ports,
                    "Node N listens on this and N for operators and nodes, 100 above it for HTTP")
       ->capture_default_str()
-      ->check(CLI::Range(1024, 65'000));
+      ->check(whole_number(1024, 65'000));
   auto* stop = app.add_subcommand("down", "Stops the nodes that `up` has started");
   for (auto* command : {start, stop})
     command
         ->add_option("--dir", o.folder,
                      "Folder of the generated node files, the logs and the process numbers")
         ->capture_default_str();
-  start->footer("Example: troupe up --nodes 3\nKafka and PostgreSQL must run.");
-  start->callback([&exit_code] { exit_code = guarded("up", [] { return up(o); }); });
-  stop->callback([&exit_code] { exit_code = guarded("down", [] { return down(o); }); });
+  on_run(*start, exit_code, [] { return up(o); });
+  on_run(*stop, exit_code, [] { return down(o); });
 }
 
 }  // namespace troupe::app

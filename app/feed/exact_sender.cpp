@@ -1,10 +1,10 @@
 #include "app/feed/exact_sender.hpp"
 
 #include <chrono>
-#include <stdexcept>
 #include <thread>
 
 #include "actors/market/market_tables.hpp"
+#include "app/failure.hpp"
 #include "app/feed/flush.hpp"
 #include "app/mapping.hpp"
 #include "runtime/base/partition.hpp"
@@ -37,8 +37,9 @@ std::vector<bridge::log_range> ranges(const app::settings& all) {
     found = admin.ranges(topic(), all.cluster.shards, patience);
   }
   if (found.empty())
-    throw std::runtime_error("Kafka at " + all.cluster.kafka.brokers +
-                             " does not tell how long the topic is");
+    throw app::failure("bridge_unavailable", "Kafka at " + all.cluster.kafka.brokers +
+                                                 " does not tell how long the topic is: see that "
+                                                 "it runs, and repeat it");
   return found;
 }
 
@@ -52,8 +53,8 @@ std::optional<feed_notes> load_notes(const state_file& from) {
     for (const auto& lane : state->at("lanes"))
       notes.lanes.push_back({lane.at(0).get<std::int64_t>(), lane.at(1).get<std::uint64_t>()});
     return notes;
-  } catch (const json::exception& e) {
-    throw std::runtime_error(from.path() + ": damaged (" + e.what() + ")");
+  } catch (const json::exception&) {
+    throw app::unusable_file(from.path() + ": is damaged; delete it to begin anew");
   }
 }
 
@@ -78,7 +79,9 @@ exact_sender::exact_sender(const app::settings& all, const state_file& file, fee
       history_(app::bridge_kafka_options(all)),
       producer_(app::bridge_producer_options(all), [this](const bridge::delivery& d) { take(d); }) {
   if (notes.lanes.size() != partitions_)
-    throw std::runtime_error(file.path() + ": is of another number of partitions");
+    throw app::unusable_file(file.path() +
+                             ": is of another number of partitions; delete it, or give another "
+                             "--state, to begin anew");
   if (resumed) std::this_thread::sleep_for(settling);
   const auto ends = resumed ? ranges(all) : std::vector<bridge::log_range>();
   for (std::uint32_t p = 0; p < partitions_; ++p) {
@@ -88,9 +91,9 @@ exact_sender::exact_sender(const app::settings& all, const state_file& file, fee
     l.look_at = l.look_until = l.known.offset;
     if (!resumed) continue;
     if (l.known.offset < ends[p].begin.value() || l.known.offset > ends[p].end.value())
-      throw std::runtime_error(
-          "the topic does not hold what this feed sent last any more; --again feeds all of it "
-          "anew");
+      throw app::failure("log_truncated",
+                         "the topic does not hold what this feed sent last any more; --again feeds "
+                         "all of it anew");
     l.look_until = ends[p].end.value();
   }
   if (!resumed) note(false);
@@ -113,9 +116,10 @@ void exact_sender::read_more(std::uint32_t partition) {
     using outcome = bridge::history_batch::outcome;
     const bool retry = l.found.what == outcome::read || l.found.what == outcome::unavailable;
     if (!retry || interrupted() || std::chrono::steady_clock::now() > deadline)
-      throw std::runtime_error("partition " + std::to_string(partition) +
-                               " cannot be read back from offset " + std::to_string(l.look_at) +
-                               ' ' + l.found.reason + "; run this again");
+      throw app::failure("bridge_unavailable", "partition " + std::to_string(partition) +
+                                                   " cannot be read back from offset " +
+                                                   std::to_string(l.look_at) + ' ' +
+                                                   l.found.reason + "; run this again");
   }
 }
 
@@ -138,11 +142,12 @@ bool exact_sender::find(std::uint32_t partition, const record& r) {
 bool exact_sender::send(const record& r) {
   using result = bridge::kafka_producer::result;
   const bridge::outgoing_record out{r.key, r.payload, r.timestamp_ms, current_, 0};
-  for (;;) {
+  for (stall_notice notice;; notice.look()) {
     const auto what = producer_.send(topic(), out, 200ms);
     if (what == result::sent) return true;
     if (what == result::failed)
-      throw std::runtime_error("Kafka: " + producer_.figures().last_error);
+      throw app::failure("bridge_unavailable",
+                         "Kafka has not taken a record: " + producer_.figures().last_error);
     if (interrupted()) return false;
     note_if_due();
   }
@@ -159,7 +164,9 @@ void exact_sender::take(const bridge::delivery& d) {
 
 void exact_sender::check() const {
   const std::lock_guard lock(mutex_);
-  if (!error_.empty()) throw std::runtime_error("Kafka did not take a record: " + error_);
+  if (!error_.empty())
+    throw app::failure("bridge_unavailable",
+                       "Kafka has not taken a record (" + error_ + "); run this again to go on");
 }
 
 void exact_sender::note(bool done) {
@@ -183,7 +190,8 @@ void exact_sender::finish(bool done) {
   const bool all = flush_patiently(producer_);
   check();
   note(done && all);
-  if (!all) throw std::runtime_error("Kafka does not answer; run this again to go on");
+  if (!all)
+    throw app::failure("bridge_unavailable", "Kafka does not answer; run this again to go on");
 }
 
 }  // namespace troupe::feed

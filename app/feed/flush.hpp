@@ -7,13 +7,19 @@
 
 namespace troupe::feed {
 
-/// Waits until everything is in the log, as long as that takes; ten seconds at most once
-/// interrupted.
-inline bool flush_patiently(bridge::kafka_producer& producer) {
-  constexpr auto look = std::chrono::milliseconds(200);
-  for (int last_looks = 50; last_looks > 0; last_looks -= interrupted() ? 1 : 0)
-    if (producer.flush(look)) return true;
-  return false;
-}
+/// Tells, once, that Kafka takes nothing: when that has lasted for five seconds.
+class stall_notice {
+ public:
+  /// Kafka has taken nothing since this object was made.
+  void look();
+
+ private:
+  const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+  bool told_ = false;
+};
+
+/// Waits until everything is in the log, as long as that takes, and says so; ten seconds at most
+/// once interrupted.
+bool flush_patiently(bridge::kafka_producer& producer);
 
 }  // namespace troupe::feed

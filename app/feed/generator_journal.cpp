@@ -2,6 +2,8 @@
 
 #include <iostream>
 
+#include "app/failure.hpp"
+
 namespace troupe::feed {
 
 namespace {
@@ -46,8 +48,8 @@ std::optional<generator_state> generator_journal::load() const {
     if (!found->contains("reserved")) return at;
     std::cerr << "the last run did not end; going on after all that it could have made\n";
     return end_of(found->at("reserved"), std::move(at));
-  } catch (const json::exception& e) {
-    throw std::runtime_error(file_.path() + ": damaged (" + e.what() + ")");
+  } catch (const json::exception&) {
+    throw app::unusable_file(file_.path() + ": is damaged; delete it to begin anew");
   }
 }
 

@@ -17,8 +17,8 @@ namespace {
 constexpr unsigned buffer_size = 256 * 1024;
 constexpr std::array<char, 4> zstd_begin{'\x28', '\xb5', '\x2f', '\xfd'};  // RFC 8878, 3.1.1.
 
-std::runtime_error unreadable(const std::string& path, const std::string& why) {
-  return std::runtime_error(path + ": cannot read: " + why);
+app::unreadable_file unreadable(const std::string& path, const std::string& why) {
+  return app::unreadable_file(path + ": cannot be read: " + why);
 }
 
 /// zlib passes what is not gzip through as it is.
@@ -35,8 +35,10 @@ class gzip_file final : public input_file {
   std::size_t read(std::span<char> to) override {
     const int n = ::gzread(file_, to.data(), static_cast<unsigned>(to.size()));
     int error = Z_OK;
-    const char* const what = ::gzerror(file_, &error);
-    if (n < 0 || (n == 0 && error != Z_OK && error != Z_STREAM_END)) throw damaged_file(what);
+    ::gzerror(file_, &error);
+    if (n < 0 || (n == 0 && error != Z_OK && error != Z_STREAM_END))
+      throw damaged_file(error == Z_ERRNO ? "it cannot be read on"
+                                          : "its gzip data is cut or broken");
     return static_cast<std::size_t>(n);
   }
   std::uint64_t read_bytes() const override {
@@ -58,11 +60,12 @@ class zstd_file final : public input_file {
     ZSTD_outBuffer out{to.data(), to.size(), 0};
     while (out.pos == 0) {
       if (in_.pos == in_.size && !fill()) {
-        if (frame_open_) throw damaged_file("unexpected end of file");
+        if (frame_open_) throw damaged_file("its Zstandard data is cut");
         return 0;
       }
       const auto left = ZSTD_decompressStream(stream_.get(), &out, &in_);
-      if (ZSTD_isError(left) != 0) throw damaged_file(ZSTD_getErrorName(left));
+      if (ZSTD_isError(left) != 0)
+        throw damaged_file(std::string("its Zstandard data is broken: ") + ZSTD_getErrorName(left));
       frame_open_ = left != 0;
     }
     return out.pos;
@@ -92,8 +95,10 @@ class zstd_file final : public input_file {
 }  // namespace
 
 std::unique_ptr<input_file> input_file::open(const std::string& path) {
-  if (std::filesystem::is_directory(path))
-    throw std::runtime_error(path + ": a folder, not a file");
+  if (const auto wrong = app::reading_trouble(path); !wrong.empty())
+    throw app::unreadable_file(wrong);
+  if (!std::filesystem::is_regular_file(path))
+    throw app::unreadable_file(path + ": is no regular file; pipes and devices are not read");
   std::ifstream file(path, std::ios::binary);
   if (!file) throw unreadable(path, std::strerror(errno));
   std::array<char, 4> begin{};

@@ -3,21 +3,22 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <stdexcept>
 #include <string>
+
+#include "app/failure.hpp"
 
 namespace troupe::feed {
 
-/// A file that cannot be read to its end, such as a cut-off gzip.
-struct damaged_file : std::runtime_error {
-  using std::runtime_error::runtime_error;
+/// A file that cannot be read to its end, such as a cut-off gzip; the text says where.
+struct damaged_file : app::unusable_file {
+  using unusable_file::unusable_file;
 };
 
 /// The bytes of a file as they were before it was compressed: plain, gzip or Zstandard, told apart
 /// by how the file begins.
 class input_file {
  public:
-  /// Throws std::runtime_error, which names the file, if it cannot be read.
+  /// Throws unreadable_file, which names the file.
   static std::unique_ptr<input_file> open(const std::string& path);
   virtual ~input_file() = default;
 

@@ -14,7 +14,7 @@ class line_source {
  public:
   static constexpr std::size_t line_max = 900'000;
 
-  /// Throws std::runtime_error if the file cannot be read.
+  /// Throws unreadable_file.
   explicit line_source(const std::string& path);
 
   /// The next line without its end (LF or CRLF), good until the next call; of one longer than

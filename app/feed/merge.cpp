@@ -1,6 +1,6 @@
 #include "app/feed/merge.hpp"
 
-#include <stdexcept>
+#include <optional>
 
 namespace troupe::feed {
 
@@ -32,15 +32,17 @@ double merger::share() const {
 
 merger::readers open_all(const std::vector<std::string>& paths) {
   merger::readers files;
+  std::optional<app::failure> first;
   std::string wrong;
   for (const auto& path : paths) {
     try {
       files.push_back(std::make_unique<record_reader>(path));
     } catch (const std::exception& e) {
-      (wrong += e.what()) += '\n';
+      (wrong += wrong.empty() ? "" : "\n") += e.what();
+      if (!first) first = app::as_failure(e);
     }
   }
-  if (!wrong.empty()) throw std::runtime_error(wrong + "nothing was sent");
+  if (first) throw app::failure(first->name(), wrong);
   return files;
 }
 

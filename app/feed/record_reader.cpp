@@ -80,12 +80,12 @@ std::unique_ptr<line_parser> make_parser(file_kind kind, std::string_view first_
 
 record_reader::record_reader(const std::string& path) : lines_(path) {
   std::string_view line;
-  if (!lines_.next(line)) throw std::runtime_error(path + ": empty");
+  if (!lines_.next(line)) throw app::unusable_file(path + ": is empty");
   const auto kind = kind_of(line);
-  if (!kind) throw std::runtime_error(path + ":1: \"" + shown(line) + "\" " + std::string(allowed));
+  if (!kind) throw app::unusable_file(path + ":1: \"" + shown(line) + "\" " + std::string(allowed));
   kind_ = *kind;
   if (kind_ == file_kind::daily && !good_symbol(symbol_of_file(path)))
-    throw std::runtime_error(
+    throw app::unusable_file(
         path + ": the file's name is no symbol (1 to 32 characters, no quotes, no backslash)");
   parser_ = make_parser(kind_, line, path);
   if (kind_ == file_kind::frames || kind_ == file_kind::records) first_ = std::string(line);

@@ -49,7 +49,8 @@ class record_reader {
  public:
   static constexpr std::size_t bad_lines_kept = 5;
 
-  /// Throws std::runtime_error naming the file and the first line when that is none of the kinds.
+  /// Throws unreadable_file, or unusable_file naming the file and the first line when that is none
+  /// of the kinds.
   explicit record_reader(const std::string& path);
 
   /// Skips bad lines and counts them. Throws when the file itself is damaged.

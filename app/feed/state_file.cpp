@@ -7,15 +7,15 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <stdexcept>
+
+#include "app/failure.hpp"
 
 namespace troupe::feed {
 
 namespace {
 
 [[noreturn]] void fail(const std::string& path, const char* what) {
-  throw std::runtime_error(path + ": cannot " + what + ": " + std::strerror(errno));
+  throw app::unwritable_file(path + ": cannot " + what + ": " + std::strerror(errno));
 }
 
 void write_durably(const std::string& path, std::string_view text) {
@@ -49,14 +49,16 @@ state_file::state_file(const std::string& folder, const std::string& name)
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
   if (error)
-    throw std::runtime_error("--state " + folder_ +
-                             ": cannot be made a folder: " + error.message());
+    throw app::unwritable_file("--state " + folder_ +
+                               ": cannot be made a folder: " + error.message());
   const auto lock = path_ + ".lock";
   lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock_ < 0) fail(lock, "create");
   if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
   ::close(lock_);
-  throw std::runtime_error(lock + ": another process is at this");
+  throw app::failure("busy", lock +
+                                 ": another process is at this; wait for its end, or give each "
+                                 "a --state folder of its own");
 }
 
 state_file::~state_file() {
@@ -64,13 +66,9 @@ state_file::~state_file() {
 }
 
 std::optional<nlohmann::json> state_file::load() const {
-  std::ifstream in(path_);
-  if (!in) {
-    if (std::filesystem::exists(path_)) fail(path_, "read");
-    return std::nullopt;
-  }
-  auto state = nlohmann::json::parse(in, nullptr, false);
-  if (!state.is_object()) throw std::runtime_error(path_ + ": damaged; delete it to begin anew");
+  if (!std::filesystem::exists(path_)) return std::nullopt;
+  auto state = nlohmann::json::parse(app::read_text_file(path_), nullptr, false);
+  if (!state.is_object()) throw app::unusable_file(path_ + ": is damaged; delete it to begin anew");
   return state;
 }
 

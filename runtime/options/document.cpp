@@ -162,6 +162,10 @@ std::optional<json> parse_config(std::string_view text, const std::string& file,
     found.push_back({file, place(text, nul), "", "must not hold NUL bytes"});
     return std::nullopt;
   }
+  if (text.find_first_not_of(" \t\r\n") == text.npos) {
+    found.push_back({file, "", "", "is empty, and must hold a JSON object: { ... }"});
+    return std::nullopt;
+  }
   builder build(text, file, found);
   constexpr bool strict = true, comments = true;
   if (!json::sax_parse(text.begin(), text.end(), &build, json::input_format_t::json, strict,

@@ -69,6 +69,19 @@ quarantine_status to_quarantine(const pqxx::row& r) {
           from_micros(number(r[10]))};
 }
 
+/// The columns of a result, decimals as their shortest text: readers of JSON take numbers for
+/// doubles, which have no room for all digits of money.
+std::string exact_columns(pqxx::work& tx, const pqxx::result& shape) {
+  constexpr pqxx::oid numeric = 1700;  // pg_type has it for ever.
+  std::string all;
+  for (pqxx::row::size_type i = 0; i < shape.columns(); ++i) {
+    const auto name = tx.quote_name(shape.column_name(i));
+    all += i == 0 ? "" : ", ";
+    all += shape.column_type(i) == numeric ? "trim_scale(" + name + ")::text as " + name : name;
+  }
+  return all;
+}
+
 connection_options connection_of(const std::string& dsn) {
   connection_options c;
   c.dsn = dsn;
@@ -149,7 +162,10 @@ std::int64_t status_reader::count_rows(const std::string& table) {
 std::string status_reader::read_json(const std::string& query) {
   std::string rows;
   connection_->run([&](pqxx::work& tx) {
-    rows = tx.exec("select coalesce(json_agg(q), '[]') from (" + query + ") q")[0][0].c_str();
+    const auto shape = tx.exec("select * from (" + query + ") q limit 0");
+    rows = tx.exec("select coalesce(json_agg(r), '[]') from (select " + exact_columns(tx, shape) +
+                   " from (" + query + ") q) r")[0][0]
+               .c_str();
   });
   return rows;
 }

@@ -73,7 +73,8 @@ class status_reader {
 
   /// Rows of a result table or view. Requires: the name comes from a catalog, not from a user.
   std::int64_t count_rows(const std::string& table);
-  /// The rows of a query as a JSON array of objects. Requires: the query is ours, not a user's.
+  /// The rows of a query as a JSON array of objects; numeric columns are texts, exact, without
+  /// zeros that say nothing. Requires: the query is ours, not a user's.
   std::string read_json(const std::string& query);
 
  private:

@@ -40,6 +40,7 @@ struct admin_fixture {
     environment.shards = [] { return json::array(); };
     environment.store_lost = [this](shard_id) { return store_lost.load(); };
     environment.stale = [this] { return stale.load(); };
+    environment.given_up = [](shard_id) { return std::string(); };
     environment.request_timeout = std::chrono::hours(1);
   }
   ~admin_fixture() { router.set_remote(shard_id(0), nullptr); }
@@ -133,6 +134,25 @@ TEST_CASE("a host that ends before it takes a request is no reason to wait, and 
   f.store_lost = true;
   CHECK(f.ask(admin, admin_fixture::show("x"))["error"] == "store_unavailable");
   f.router.set(shard_id(0), nullptr);
+  caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE("a shard that was given up is told with its reason and the remedy, not as on its way") {
+  admin_fixture f;
+  f.environment.node = "node-7";
+  std::string why;
+  f.environment.given_up = [&](shard_id) { return why; };
+  const auto admin = f.system.spawn<admin_actor>(&f.environment);
+  const auto ask = json{{"verb", "ask"}, {"entity", "symbol/x"}, {"type", "show"}}.dump();
+  for (const auto& request : {ask, admin_fixture::show("x")}) {
+    why.clear();
+    CHECK(f.ask(admin, request)["error"] == "shard_unavailable");
+    why = "no state of schema 99";
+    CHECK(f.ask(admin, request) == json{{"error", "shard_given_up"},
+                                        {"detail",
+                                         "shard 0 on node-7 was given up: no state of schema "
+                                         "99; mend the cause, then restart node-7"}});
+  }
   caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
 }
 

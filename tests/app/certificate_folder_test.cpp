@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include "app/failure.hpp"
 #include "runtime/security/credentials.hpp"
 #include "tests/app/feed/temp_folder.hpp"
 

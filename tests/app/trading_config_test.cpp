@@ -85,7 +85,7 @@ TEST_CASE("trading options that are not allowed, all at once") {
           "f: portfolio_cash.\"p 3\" = \"1\": names must be 1 to 64 characters of letters, digits, "
           "'_', '-' and '.'",
           "f: portfolio_cash.p1 = 5: must be a decimal as text, not below 0",
-          "f: limits_file = \"nowhere.json\": there is no file nowhere.json",
+          "f: limits_file = \"nowhere.json\": nowhere.json: does not exist",
           "f: paper.slippage_bps = \"-1\": must be a decimal as text, such as \"0.5\", 0 to "
           "10000",
           "f: paper.latency_us = -1: must be 0 to 60000000 us", "f: leverage: unknown option"});
@@ -99,10 +99,10 @@ TEST_CASE("a file of limits that is wrong is told with its path and everything t
   CHECK(problems[0].find(folder.limits()) != std::string::npos);
   CHECK(problems[0].find("default.cash_required") != std::string::npos);
   CHECK(problems[0].find("default.orders_max") != std::string::npos);
-  CHECK(read({{"limits_file", "."}}, o, folder.config())[0].find("there is no file") !=
+  CHECK(read({{"limits_file", "."}}, o, folder.config())[0].find("is a folder, not a file") !=
         std::string::npos);
   const limits_folder broken("{");
-  CHECK(read({{"limits_file", "limits.json"}}, o, broken.config())[0].find("is not JSON") !=
+  CHECK(read({{"limits_file", "limits.json"}}, o, broken.config())[0].find("is no JSON document") !=
         std::string::npos);
 }
 

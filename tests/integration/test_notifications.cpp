@@ -171,6 +171,39 @@ TEST_CASE("a channel is tested by command line, which says how it ended") {
   CHECK(log_of(run).find("given_up") != std::string::npos);
 }
 
+TEST_CASE("one too many, one too old, one without a channel: each is given up by name") {
+  receiver to;
+  to.answer(std::vector<int>(10'000, 500));
+  trading_run run(1, limits, "",
+                  to.channels() + R"("halts": ["hook"], "queue_max": 1, "age_max_s": 4})");
+  run.start();
+  int n = 0;
+  wait_until("one too many", 60s, [&] {
+    run.ask({"risk", "halt", "p" + std::to_string(++n)});
+    return of_channel(run, "hook")["dead_by"].contains("queue_full");
+  });
+  CHECK(run.ask({"notification", "test", "hook"})["error"] == "age_max");
+
+  // The command's config has a channel that the node's has not.
+  for (const auto* file : {"cluster.json", "node-1.json"}) {
+    auto config = json::parse(std::ifstream(run.path(file)));
+    if (config.contains("cluster"))
+      config["cluster"] = "other-cluster.json";
+    else
+      config["notifications"]["channels"]["ghost"] = {{"type", "log"}};
+    write_file(run.path(std::string("other-") + file), config.dump());
+  }
+  const auto ghost = run_troupe(
+      {"notification", "test", "ghost", "--json", "--config", run.path("other-node-1.json")});
+  CHECK(ghost.exit_code == 1);
+  CHECK(json::parse(ghost.output)["error"] == "unknown_channel");
+  wait_until("the dead letters", 60s,
+             [&] { return run.sql("select count(*) from outbox") == "0"; });
+  std::set<std::string> reasons;
+  for (const auto& letter : run.read("dead-letter")) reasons.insert(letter["reason"]);
+  CHECK(reasons == std::set<std::string>{"queue_full", "age_max", "unknown_channel"});
+}
+
 TEST_CASE("fills, denials and phases of a session are told once each") {
   receiver to;
   auto small = limits;

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "actors/trading/portfolio.hpp"
 #include "actors/trading/verdict.hpp"
 #include "tests/integration/trading_run.hpp"
 
@@ -185,29 +186,34 @@ TEST_CASE("odd names and changes are refused by name, by command line and topic"
   struct row {
     words command;
     const char* told;
+    int exit_code = 1;
   };
+  constexpr int usage = 2;
   const auto order = request().dump();
   const row table[]{
       {{"risk", "set", "p1", "symbols..x=1"}, "symbols must have 1 to 32 characters"},
       {{"risk", "set", "p1", "symbols..short_max=1"}, "symbols must have 1 to 32 characters"},
       {{"risk", "set", "p1", "symbols.~2.x=1"}, "limits.symbols.~2.x = 1: is not known here"},
       {{"risk", "set", "p1", "symbols=1"}, "limits.symbols = 1: must be an object"},
-      {{"risk", "set", "p1", "symbols=1", "symbols.SPY.x=1"}, "contradicts another"},
-      {{"risk", "set", "p1", "symbols.SPY=1", "symbols.SPY.x=1"}, "contradicts another"},
+      {{"risk", "set", "p1", "symbols=1", "symbols.SPY.x=1"}, "contradicts another", usage},
+      {{"risk", "set", "p1", "symbols.SPY=1", "symbols.SPY.x=1"}, "contradicts another", usage},
       {{"risk", "set", "p1", "open_orders_max.x=1"}, "limits.open_orders_max.x = 1: is not known"},
       {{"risk", "set", "p1", "~=1"}, "limits.~ = 1: is not known here"},
       {{"risk", "set", "p1", "open_order_max=null"}, "limits.open_order_max = null: is not known"},
       {{"risk", "set", "p1", "open_orders_max="}, "must be a whole number from 0 to"},
-      {{"risk", "set", "p1", "\xFF=1"}, "what is given must be UTF-8"},
+      {{"risk", "set", "p1", "\xFF=1"}, "argument 4 of the command line is not UTF-8", usage},
+      {{"risk", "set", "p1", "open_orders_max"}, "write LIMIT=VALUE", usage},
+      {{"order", "cancel", "p1"}, "an order's id is PORTFOLIO-NUMBER", usage},
+      {{"portfolio", "show", "p3"}, "unknown_portfolio: there is no portfolio p3"},
       {{"risk", "halt", "p 1"}, "bad_name: the name of a portfolio must be 1 to 64 characters"},
       {{"risk", "show", "p/1"}, "bad_name: the name of a portfolio must be 1 to 64 characters"},
       {{"portfolio", "open", "p 1", "--cash", "1"}, "bad_name: the name of a portfolio must be"},
       {{"order", "cancel", "p 1-1"}, "bad_name: the name of a portfolio must be 1 to 64"},
       {{"order", "submit", "--portfolio", "p*1", order}, "bad_name: the name of a portfolio"},
   };
-  for (const auto& [command, told] : table) {
+  for (const auto& [command, told, exit_code] : table) {
     const auto said = d.run.cli(command);
-    CHECK_MESSAGE(said.exit_code == 1, said.output);
+    CHECK_MESSAGE(said.exit_code == exit_code, said.output);
     CHECK_MESSAGE(said.output.find(told) != std::string::npos, said.output);
     CHECK_MESSAGE(said.output.find("json") == std::string::npos, said.output);
   }
@@ -222,6 +228,113 @@ TEST_CASE("odd names and changes are refused by name, by command line and topic"
   wait_until("the dead letter", std::chrono::seconds(30),
              [&] { return d.run.read("dead-letter").size() == 1; });
   CHECK(d.run.read("dead-letter")[0]["reason"] == "bad_name");
+}
+
+TEST_CASE("every code of a portfolio, by command line and topic") {
+  desk d;
+  std::set<std::string> seen;
+  const auto cancel = [&](const std::string& order) {
+    const auto code = d.run.ask({"order", "cancel", order}).value("error", "none");
+    seen.insert(code);
+    return code;
+  };
+  const auto ended = [&](const char* portfolio, const char* count) {
+    wait_until("the ends of orders", std::chrono::seconds(60), [&] {
+      return d.run.sql("select count(*) from orders where status = 'canceled' and portfolio = '" +
+                       std::string(portfolio) + "'") == count;
+    });
+  };
+  d.open("p1");
+  CHECK(d.run.ask({"portfolio", "open", "p1", "--cash", "10000", "--venue", "orders"})["cash"] ==
+        "10000");
+  CHECK(d.run.ask({"portfolio", "open", "p1", "--cash", "5"})["error"] == "already_open");
+  CHECK(d.submit("p1", request()) == "approved");
+  CHECK(cancel("p1-2") == "unknown_order");
+  CHECK(cancel("p1-1") == "none");
+  CHECK(cancel("p1-1") == "repeated");
+  d.run.send("fills",
+             {{"p1", json{{"what", "canceled"}, {"order", "p1-1"}, {"time", noon}}.dump()}});
+  ended("p1", "1");
+  CHECK(cancel("p1-1") == "already_final");
+
+  // The paper venue's portfolios keep the last 20 ended orders for late reports.
+  CHECK(d.run.ask({"portfolio", "open", "p2", "--cash", "100000"})["venue"] == "paper");
+  for (int i = 0; i < 21; ++i) CHECK(d.submit("p2", request()) == "approved");
+  CHECK(d.run.ask({"risk", "halt", "p2", "--cancel-orders"})["open_orders"] == 21);
+  ended("p2", "21");
+  CHECK(cancel("p2-1") == "forgotten_order");
+  CHECK(cancel("p2-2") == "already_final");
+
+  auto other_side = json::parse(filled("p1-1", "x-1", "99"));
+  other_side["trade"]["side"] = "sell";
+  auto too_much = json::parse(filled("p1-1", "x-2", "99"));
+  too_much["trade"]["quantity"] = "11";
+  d.run.send(
+      "fills",
+      {{"p1", other_side.dump()}, {"p1", too_much.dump()}, {"p2", filled("p2-1", "x-3", "99")}});
+  wait_until("the dead letters", std::chrono::seconds(30),
+             [&] { return d.run.read("dead-letter").size() == 3; });
+  for (const auto& letter : d.run.read("dead-letter"))
+    seen.insert(letter["reason"].get<std::string>());
+  for (const auto& name : troupe::trading::names_of<troupe::trading::portfolio_refusal>::list)
+    CHECK_MESSAGE(seen.contains(std::string(name)), std::string(name));
+}
+
+TEST_CASE("limits, portfolios and orders as the command line tells them, as text and as JSON") {
+  desk d;
+  d.open("p1");
+  d.open("p2", "0.1");
+  CHECK(d.submit("p1", request()) == "approved");
+  d.fill("p1", "p1-1", "99.00000001");
+  CHECK(d.submit("p1", request({{"limit", "99"}})) == "approved");
+  const auto text = [&d](words command) {
+    const auto said = d.run.cli(std::move(command));
+    CHECK_MESSAGE(said.exit_code == 0, said.output);
+    return said.output;
+  };
+  const auto has = [](const std::string& said, const words& all) {
+    for (const auto& one : all) CHECK_MESSAGE(said.find(one) != std::string::npos, said);
+  };
+
+  const auto all = d.run.ask({"portfolio", "list"});
+  REQUIRE(all.size() == 2);
+  CHECK(all[0]["portfolio"] == "p1");
+  CHECK(all[0]["venue"] == "orders");
+  CHECK(all[0]["cash"] == "9009.9999999");
+  CHECK(all[0]["orders"] == 2);
+  CHECK(all[1]["cash"] == "0.1");
+  has(text({"portfolio", "list"}), {"portfolio  venue ", "\np1 ", " 9009.9999999 ", "\np2 "});
+  const auto one = d.run.ask({"portfolio", "show", "p1"});
+  CHECK(one["cash"] == "9009.9999999");
+  REQUIRE(one["positions"].size() == 1);
+  CHECK(one["positions"][0]["symbol"] == "SPY");
+  CHECK(one["positions"][0]["quantity"] == "10");
+  CHECK(one["positions"][0]["fills"] == 1);
+  has(text({"portfolio", "show", "p1"}), {"9009.9999999", "symbol  quantity", "\nSPY     10 "});
+
+  const auto orders = d.run.ask({"order", "list", "--portfolio", "p1"});
+  REQUIRE(orders.size() == 2);
+  CHECK(orders[0]["id"] == "p1-1");
+  CHECK(orders[0]["status"] == "filled");
+  CHECK(orders[0]["limit_price"] == "100");
+  CHECK(orders[1]["limit_price"] == "99");
+  CHECK(d.run.ask({"order", "list", "--session", "by-hand", "--open"}).size() == 1);
+  CHECK(d.run.ask({"order", "list", "--limit", "1"}).size() == 1);
+  CHECK(d.run.ask({"order", "list", "--portfolio", "p2"}) == json::array());
+  has(text({"order", "list"}), {"id    session  symbol", "\np1-1  by-hand  SPY", "filled"});
+  CHECK(text({"order", "cancel", "p1-2"}) == "the venue is asked to cancel p1-2\n");
+  CHECK(d.run.ask({"order", "list", "--open"})[0]["cancel_asked"] == true);
+
+  CHECK(text({"risk", "set", "p1", "open_orders_max=5", "--by", "anna", "--reason", "a test"}) ==
+        "the limits of p1 are set\n");
+  CHECK(d.run.ask({"risk", "show", "p1"})["risk"]["limits"]["open_orders_max"] == 5);
+  has(text({"risk", "show", "p1"}), {"\"open_orders_max\": 5", "\"trading_state\": \"active\""});
+  CHECK(d.run
+            .ask({"risk", "set", "p1", "open_orders_max=null", "--by",
+                  "anna"})["limits"]["open_orders_max"]
+            .is_null());
+  CHECK(d.run.sql("select string_agg(what || ' ' || by || ' ' || coalesce(reason, '-'), ',' order "
+                  "by number) from risk_audit") == "limits anna a test,limits anna -");
 }
 
 TEST_CASE("an order by hand under a session's name is refused, and the session trades on") {

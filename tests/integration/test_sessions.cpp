@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <set>
+
+#include "actors/trading/session.hpp"
 #include "tests/integration/trading_run.hpp"
 
 using namespace troupe::test;
@@ -88,6 +91,8 @@ TEST_CASE("commands by the topic are answered on session.events; wrong records a
                                 {"s1", record("s1", "order_filled", "t-5")},
                                 {"s1", json{{"to", "risk/s1"}, {"type", "start"}}.dump()},
                                 {"s1", json{{"to", "session/s1"}}.dump()},
+                                {"s1", json{{"to", "session/s1"}, {"type", 5}}.dump()},
+                                {"s1", record("s1", "pause", "t-7", "no object")},
                                 {"s1", record("s1", "stop", "t-6")}});
   wait_until("the last command", std::chrono::seconds(60), [&] {
     return run.sql("select count(*) from sessions where phase = 'stopped'") == "1" &&
@@ -102,8 +107,8 @@ TEST_CASE("commands by the topic are answered on session.events; wrong records a
         words{"t-1 created ", "t-2 started ", "t-3 command_refused wrong_phase", "t-6 stopped "});
   std::vector<std::string> reasons;
   for (const auto& letter : run.read("dead-letter")) reasons.push_back(letter["reason"]);
-  CHECK(reasons ==
-        words{"malformed_json", "wrong_key", "unknown_command", "not_a_session", "missing_field"});
+  CHECK(reasons == words{"malformed_json", "wrong_key", "unknown_command", "not_a_session",
+                         "missing_field", "bad_field", "bad_field"});
 }
 
 TEST_CASE("every refusal of a session by its name, by command line; exit code 1") {
@@ -137,11 +142,15 @@ TEST_CASE("every refusal of a session by its name, by command line; exit code 1"
       {{"session", "resume", "s1"}, "wrong_phase"},
   };
   REQUIRE(run.ask(create("s1"))["phase"] == "created");
+  std::set<std::string> seen;
   for (const auto& [command, error] : table) {
+    seen.insert(error);
     CHECK(run.ask(command).value("error", "") == error);
     const auto plain = run.cli(command);
     CHECK(plain.exit_code == 1);
     CHECK(plain.output.find(error + ": ") != std::string::npos);
   }
+  for (const auto& name : troupe::trading::names_of<troupe::trading::session_refusal>::list)
+    if (name != "none") CHECK_MESSAGE(seen.contains(std::string(name)), std::string(name));
   CHECK(run.sql("select count(*) from sessions") == "1");
 }

@@ -5,6 +5,7 @@
 #include <future>
 #include <random>
 
+#include "runtime/base/partition.hpp"
 #include "tests/integration/trading_run.hpp"
 
 using namespace troupe;
@@ -154,7 +155,14 @@ TEST_CASE("Ctrl-C leaves a sweep running; the same command shows its end, --stop
   wait_until("its end", 60s, [&] { return !first.running(); });
   const auto stopped = run.cli(plus(run.command(ninety), {"--stop"}));
   CHECK(stopped.exit_code == 0);
-  CHECK_MESSAGE(stopped.output.find("is stopped: ") != std::string::npos, stopped.output);
+  const auto told = sweep_run::answer_of(stopped);
+  CHECK(told["sweep_phase"] == "stopped");
+  CHECK(told["sweep_reason"] == "stopped by an operator");
+  CHECK(told["runs"] == 90);
+  auto as_text = run.command(ninety);
+  std::erase(as_text, "--json");
+  const auto text = run.cli(plus(as_text, {"--stop"}));
+  CHECK_MESSAGE(text.output.find("is stopped: ") != std::string::npos, text.output);
   wait_until("its open runs", 60s,
              [&] { return run.sql("select open from backtest_sweeps") == "0"; });
   const auto done = run.count("status = 'done'");
@@ -162,8 +170,67 @@ TEST_CASE("Ctrl-C leaves a sweep running; the same command shows its end, --stop
   const auto result = run.cli(run.command(ninety));
   REQUIRE_MESSAGE(result.exit_code == 0, result.output);
   CHECK(result.output.find(", " + done + " of them done before") != std::string::npos);
-  CHECK(sweep_run::answer_of(result)["sweep"].size() == 90);
+  const auto whole = sweep_run::answer_of(result);
+  CHECK(whole["sweep"].size() == 90);
+  CHECK(whole["sweep_phase"] == "done");
+  CHECK(whole["sweep_reason"].is_null());
+  CHECK(!whole.contains("error"));
   CHECK(run.count("status = 'done'") == "90");
+}
+
+TEST_CASE("a sweep that somebody stops says so in its JSON, with what is done of it") {
+  sweep_run run(1, 400'000, R"(, "jobs_max": 4)");
+  auto waiting = std::async(std::launch::async, [&] { return run.cli(run.command(ninety)); });
+  wait_until("its first run", 120s, [&] { return run.count("status = 'done'") != "0"; });
+  REQUIRE(run.cli(plus(run.command(ninety), {"--stop"})).exit_code == 0);
+  const auto result = waiting.get();
+  CHECK(result.exit_code == 1);
+  const auto told = sweep_run::answer_of(result);
+  CHECK(told["error"] == "sweep_stopped");
+  CHECK(told["detail"].get<std::string>().find("stopped by an operator") != std::string::npos);
+  CHECK(told["sweep_phase"] == "stopped");
+  CHECK(told["sweep_reason"] == "stopped by an operator");
+  CHECK(std::to_string(told["sweep"].size()) == run.count("status = 'done'"));
+}
+
+TEST_CASE("runs whose shard was given up are told of with a remedy instead of being waited for") {
+  sweep_run run(1, 2'000, R"(, "ask_again_ms": 500)");
+  // What would be refused tells the sweep's id, by which a shard is chosen that is not its own.
+  const auto unknown = sweep_run::answer_of(run.cli(plus(run.command(ninety), {"--stop"})));
+  REQUIRE(unknown["error"] == "unknown_sweep");
+  const auto detail = unknown["detail"].get<std::string>();
+  const auto at = detail.find("sma_cross-");
+  const auto sweep = detail.substr(at, detail.find(' ', at) - at);
+  const auto shard_of = [&](const std::string& key) {
+    return partition_of(key, run.folder().shards());
+  };
+  std::string lost = "a";
+  while (shard_of(lost) == shard_of(sweep)) ++lost[0];
+  const auto shard = std::to_string(shard_of(lost));
+  run.sql("insert into entity(shard, kind, key, schema, state) values (" + shard +
+          ", 'portfolio', '" + lost + "', 99, '{}')");
+  run.ask({"entity", "show", "portfolio/" + lost});
+  wait_until("the shard to be given up", 60s,
+             [&] { return run.ask({"health"}).dump().find("given up") != std::string::npos; });
+
+  const auto result = run.cli(run.command(ninety));
+  CHECK(result.exit_code == 1);
+  const auto told = sweep_run::answer_of(result);
+  const auto why = told["detail"].get<std::string>();
+  CHECK(told["error"] == "shard_given_up");
+  for (const auto& word : {"shard " + shard + " on node-1 was given up", std::string("restart")})
+    CHECK_MESSAGE(why.find(word) != std::string::npos, why);
+  CHECK(told["sweep_phase"] == "running");
+  CHECK(told["open"] != 0);
+  CHECK(result.output.find("no run has ended for") != std::string::npos);
+  CHECK(run.count("status = 'done'") == std::to_string(told["done"].get<int>()));
+
+  run.sql("delete from entity where schema = 99");
+  run.node().kill();
+  run.revive();
+  const auto mended = run.cli(run.command(ninety));
+  REQUIRE_MESSAGE(mended.exit_code == 0, mended.output);
+  CHECK(sweep_run::answer_of(mended)["sweep"].size() == 90);
 }
 
 TEST_CASE("what cannot be run has its reason in the table and at the command, and is run again") {
@@ -180,9 +247,12 @@ TEST_CASE("what cannot be run has its reason in the table and at the command, an
   run.sql("create rule lost as on insert to blob_part do instead nothing");
   const auto failed = run.cli(other);
   CHECK(failed.exit_code == 1);
-  CHECK_MESSAGE(failed.output.find("2 runs failed") != std::string::npos, failed.output);
-  CHECK(failed.output.find("damaged_data") != std::string::npos);
-  CHECK(failed.output.find("no run of the sweep is done") != std::string::npos);
+  const auto told = sweep_run::answer_of(failed);
+  CHECK(told["error"] == "runs_failed");
+  for (const auto* why : {"2 runs failed", "damaged_data", "no run of the sweep is done"})
+    CHECK_MESSAGE(told["detail"].get<std::string>().find(why) != std::string::npos, told.dump());
+  CHECK(told["sweep_failed"].size() == 2);
+  CHECK(told["sweep_phase"] == "done");
   CHECK(run.count("status = 'failed' and reason like 'damaged_data: %'") == "2");
   CHECK(run.sql("select phase || failed from backtest_sweeps where failed > 0") == "done2");
   run.sql("drop rule lost on blob_part");
@@ -195,15 +265,16 @@ TEST_CASE("what cannot be run has its reason in the table and at the command, an
 TEST_CASE("what stands in the way is told with its remedy before anything is stored") {
   sweep_run run(1, 500);
   const words small{"--sweep", "fast=5:6:1"};
-  const auto refused = [&](const words& more, const std::string& why) {
+  const auto refused = [&](const words& more, const std::string& why, int code = 1) {
     const auto result = run.cli(plus(run.command({}), more));
-    CHECK(result.exit_code == 1);
+    CHECK(result.exit_code == code);
     CHECK_MESSAGE(result.output.find(why) != std::string::npos, result.output);
   };
-  refused({}, "--config is for sweeps");
-  refused(plus(small, {"--threads", "2"}), "backtests.threads");
+  constexpr int usage = 2;
+  refused({}, "--config is for sweeps", usage);
+  refused(plus(small, {"--threads", "2"}), "backtests.threads", usage);
   refused({"--sweep", "fats=5:6:1"}, "no parameter is called fats");
-  refused({"--sweep", "fast=1:1000:1", "--sweep", "slow=1:1000:1"}, "combinations");
+  refused({"--sweep", "fast=1:1000:1", "--sweep", "slow=1:1000:1"}, "combinations", usage);
   refused(plus(small, {"--stop"}), "unknown_sweep");
   CHECK(run_troupe(plus(run.command(small), {"--stop"})).output.find("add its --config") !=
         std::string::npos);

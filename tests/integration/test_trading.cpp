@@ -172,6 +172,23 @@ void check_books(const trading_run& run) {
   CHECK(run.sql("select count(*) from positions where quantity < -500") == "0");
 }
 
+/// `session trades` tells the same fills.
+void check_trades(const trading_run& run, const std::string& session, const json& fills) {
+  const auto in_short = [](const json& all) {
+    std::vector<words> list;
+    for (const auto& f : all)
+      list.push_back({plain_id(f["order"]), f["symbol"], f["side"], f["quantity"], f["price"]});
+    std::ranges::sort(list);
+    return list;
+  };
+  const auto told = run.ask({"session", "trades", session, "--limit", "100000"});
+  CHECK(in_short(told) == in_short(fills));
+  const auto text = run.cli({"session", "trades", session, "--limit", "1"}).output;
+  CHECK_MESSAGE(text.starts_with("time  "), text);
+  CHECK_MESSAGE(text.find(told[0]["price"].get<std::string>()) != std::string::npos, text);
+  CHECK(std::ranges::count(text, '\n') == 2);
+}
+
 void play(int nodes, const std::string& speed, bool before,
           const std::function<void(trading_run&, int)>& disturb) {
   trading_run run(nodes, limits, paper);
@@ -205,6 +222,7 @@ void play(int nodes, const std::string& speed, bool before,
     for (std::size_t n = 0; n < got["orders"].size(); ++n)
       CHECK(got["orders"][n] == expected[i]["orders"][n]);
     CHECK(got["fills"] == expected[i]["fills"]);
+    check_trades(run, all[i].session, expected[i]["fills"]);
     // Its first commands again: one effect, one answer.
     CHECK(run.ask({"session", "start", all[i].session, "--id", all[i].session + "-start"}) ==
           json{{"session", all[i].session}, {"phase", "running"}});

@@ -87,7 +87,7 @@ TEST_CASE("a line that is no bar is refused with file, line and field") {
   CHECK(refusal(folder, daily + good + good) == "X.csv:3: date: not later than the bar before it");
   CHECK(refusal(folder, by_time + "-1,10,11,9,10,1\n") ==
         "X.csv:2: ts_ms: \"-1\" is no time in milliseconds since 1970");
-  CHECK(refusal(folder, daily) == "X.csv: no bars");
+  CHECK(refusal(folder, daily) == "X.csv: has a header and no bars");
   CHECK(refusal(folder, "a,b\n1,2\n").find("is no kind of file that can be fed") !=
         std::string::npos);
 }
@@ -119,7 +119,7 @@ TEST_CASE(
   CHECK(market.symbols[0].rules.symbol == "C");
   CHECK(market.events == 2);
   from.symbols = {"A", "X"};
-  CHECK_THROWS_WITH(load_market(from), "the data has nothing of symbol X");
+  CHECK_THROWS_WITH(load_market(from), "the data has nothing of symbol X (--symbol)");
 }
 
 TEST_CASE("bad lines of ticks end the run, or are left out") {

@@ -2,6 +2,8 @@
 #include <signal.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <future>
 #include <map>
 
 #include "app/mapping.hpp"
@@ -93,6 +95,23 @@ struct sample {
   }
 };
 
+/// Kafka stands still as long as this lives.
+class standing_kafka {
+ public:
+  standing_kafka() {
+    const auto status = test::run_program(
+        {"sh", "-c", std::string(std::getenv("TROUPE_TEST_SERVICES")) + " status kafka"});
+    const auto at = status.output.find(" pid ", status.output.find("kafka "));
+    REQUIRE_MESSAGE(at != std::string::npos, status.output);
+    pid_ = std::stoi(status.output.substr(at + 5));
+    ::kill(pid_, SIGSTOP);
+  }
+  ~standing_kafka() { ::kill(pid_, SIGCONT); }
+
+ private:
+  pid_t pid_ = 0;
+};
+
 }  // namespace
 
 TEST_CASE("a feed that is killed again and again brings each record once and in order") {
@@ -161,6 +180,31 @@ TEST_CASE("a feed stopped by a signal says so and goes on later") {
   CHECK(topic.size() == 50'000);
 }
 
+TEST_CASE("a feed that waits for Kafka says so, and goes on") {
+  const test::cluster_folder cluster("");
+  const sample data;
+  const temp_folder folder;
+  const auto file = folder.write("ticks.csv", data.text), told = folder.path() + "/told";
+  const topic_view topic(cluster);
+  const auto command = test::troupe_binary() + " feed " + file + " --config " +
+                       cluster.node_config() + " --state " + folder.path() +
+                       "/state --limit 20000 --speed 4 2>" + told;
+  auto feed = std::async(std::launch::async, [&] {
+    return test::run_program({"sh", "-c", command}).exit_code;
+  });
+  test::wait_until("records in the topic", patience, [&] { return topic.size() >= 1'000; });
+  {
+    const standing_kafka still;
+    test::wait_until("the feed to say that it waits", patience, [&] {
+      std::ifstream in(told);
+      const std::string text{std::istreambuf_iterator<char>(in), {}};
+      return text.find("Kafka has taken nothing for 5 s") != std::string::npos;
+    });
+  }
+  CHECK(feed.get() == 0);
+  CHECK(topic.size() == 20'000);
+}
+
 TEST_CASE("nothing is sent when one of the files is of no kind; bad lines are told and skipped") {
   const test::cluster_folder cluster("");
   const temp_folder folder;
@@ -175,6 +219,10 @@ TEST_CASE("nothing is sent when one of the files is of no kind; bad lines are to
   const auto refused = run({good, other});
   CHECK(refused.exit_code == 1);
   CHECK(refused.output.find(other + ":1:") != std::string::npos);
+  CHECK(refused.output.find("nothing was sent") != std::string::npos);
+  const auto useless = run({folder.write("bad.csv", "ts_ms,symbol,price,size\nbad\nworse\n")});
+  CHECK(useless.exit_code == 1);
+  CHECK(useless.output.find("none of 2 lines can be used, the first is ") != std::string::npos);
   const auto taken = run({good});
   CHECK(taken.exit_code == 0);
   CHECK(taken.output.find(good + ":3:") != std::string::npos);
@@ -189,7 +237,8 @@ TEST_CASE("a generated file is not overwritten unless that is said") {
   CHECK(test::run_troupe(arguments).exit_code == 0);
   const auto again = test::run_troupe(arguments);
   CHECK(again.exit_code == 1);
-  CHECK(again.output.find(out + " exists: choose another name, or overwrite it with --force") !=
+  CHECK(again.output.find(out +
+                          ": exists already: choose another name, or overwrite it with --force") !=
         std::string::npos);
   arguments.push_back("--force");
   CHECK(test::run_troupe(arguments).exit_code == 0);

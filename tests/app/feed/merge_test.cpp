@@ -50,7 +50,6 @@ TEST_CASE("every file that cannot be fed is named") {
   } catch (const std::runtime_error& e) {
     const std::string text = e.what();
     CHECK(text.find(x + ":1:") != std::string::npos);
-    CHECK(text.find(y + ": empty") != std::string::npos);
-    CHECK(text.ends_with("nothing was sent"));
+    CHECK(text.ends_with(y + ": is empty"));
   }
 }

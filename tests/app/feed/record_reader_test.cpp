@@ -172,7 +172,7 @@ TEST_CASE("Troupe's own records go on as they are") {
 }
 
 TEST_CASE("files of no kind are refused by name") {
-  CHECK(refusal("") == "f.csv: empty");
+  CHECK(refusal("") == "f.csv: is empty");
   CHECK(refusal("hello\n").starts_with("f.csv:1: \"hello\" is no kind of file"));
   CHECK(refusal("ts_ms,symbol,price\n1,A,1\n") != "");
   CHECK(refusal("{\"at\":{}}\n") != "");

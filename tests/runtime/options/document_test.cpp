@@ -38,7 +38,8 @@ TEST_CASE("what is not JSON is refused with its place") {
       problem("{\"a\": tru}")
           .starts_with("f: line 1, column 10: syntax error while parsing value - invalid literal"));
   CHECK(problem("{\"a\": 1").starts_with("f: line 1, column 8: syntax error"));
-  CHECK(problem("").starts_with("f: line 1, column 1: syntax error"));
+  for (const auto* nothing : {"", " \n\t\r\n"})
+    CHECK(problem(nothing) == "f: is empty, and must hold a JSON object: { ... }");
   CHECK(problem("{} {}").starts_with("f: line 1, column 4: syntax error"));
   CHECK(problem("{\"a\": 1e999}") == "f: line 1, column 11: number out of range");
   CHECK(problem("{/* never closed").find("comment") != std::string::npos);

@@ -1,5 +1,7 @@
 #include "runtime/store/status_reader.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "tests/runtime/store/store_fixture.hpp"
 
 namespace troupe::store {
@@ -65,6 +67,19 @@ TEST_CASE("quarantined inputs are listed, and marked once") {
   CHECK(reader.quarantine(quarantine_state::retried, 10).size() == 1);
   CHECK(reader.quarantine({}, 1).size() == 1);
   CHECK(reader.shards()[1].quarantined == 1);
+}
+
+TEST_CASE("rows as JSON: decimals are exact texts, everything else is what it is") {
+  const cluster_database c;
+  status_reader reader(c.db.dsn());
+  const auto rows = nlohmann::json::parse(reader.read_json(
+      "select 92233720368.54775807 as money, -0.1000::numeric as short, 5.00::numeric as whole, "
+      "null::numeric as missing, 7::int8 as count, 0.5::float8 as share, 'x' as \"order\", "
+      "array['a'] as list, timestamptz '2025-01-02 00:00+00' as time order by 1"));
+  CHECK(rows == nlohmann::json::parse(R"([{"money": "92233720368.54775807", "short": "-0.1",
+      "whole": "5", "missing": null, "count": 7, "share": 0.5, "order": "x", "list": ["a"],
+      "time": "2025-01-02T00:00:00+00:00"}])"));
+  CHECK(reader.read_json("select 1.5 as money where false") == "[]");
 }
 
 TEST_CASE("a database that is none of ours, or out of reach, is said") {

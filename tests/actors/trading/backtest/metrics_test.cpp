@@ -140,8 +140,8 @@ TEST_CASE("trades go from flat to flat; a fill that turns the position ends one 
   CHECK(m.mean_trade == about(14.5));
   CHECK(m.mean_win == about(41));
   CHECK(m.mean_loss == about(-12));
-  CHECK(m.best_trade == about(41));
-  CHECK(m.worst_trade == about(-12));
+  CHECK(m.best_trade == units(41));
+  CHECK(m.worst_trade == units(-12));
   CHECK(m.mean_trade_days == about(1.25));
   CHECK(m.turnover == about((50 + 60 + 35 + 200 + 90) / ((1000 + 1034) / 2.0)));  // Of two days.
 }
