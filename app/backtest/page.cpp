@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "actors/trading/run_figures.hpp"
@@ -238,6 +239,24 @@ std::string page_of(const backtest_report& report, std::span<const symbol_data> 
   put(page, "@LIBRARY@", read_text_file(folder + "/uPlot.iife.min.js"));
   put(page, "@STYLE@", read_text_file(folder + "/uPlot.min.css"));
   return page;
+}
+
+void prepare_page(const std::string& path) {
+  if (std::filesystem::is_directory(path))
+    throw unwritable_file("--html " + path + ": is a folder, not a file");
+  const auto folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error)
+    throw unwritable_file("--html " + path + ": " + folder.string() +
+                          " cannot be made a folder: " + error.message());
+}
+
+void write_page(const std::string& path, const std::string& page) {
+  std::ofstream file(path, std::ios::binary);
+  file << page;
+  file.close();
+  if (!file) throw unwritable_file("--html " + path + ": cannot be written");
 }
 
 }  // namespace troupe::app

@@ -18,4 +18,9 @@ std::string chart_folder();
 std::string page_of(const backtest_report& report, std::span<const trading::symbol_data> data,
                     const sweep_result* sweep);
 
+/// A place for the page, before hours of work are lost for the want of one. Throws unwritable_file.
+void prepare_page(const std::string& path);
+/// Throws unwritable_file.
+void write_page(const std::string& path, const std::string& page);
+
 }  // namespace troupe::app

@@ -1,6 +1,4 @@
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -162,18 +160,6 @@ void check_session(const session_settings& s) {
 std::string page_path(const options& o) {
   if (o.html.empty()) return o.as_json ? "" : usual_page;
   return o.html == without_page ? "" : o.html;
-}
-
-/// A place for the page, before hours of work are lost for the want of one.
-void prepare_page(const std::string& path) {
-  if (std::filesystem::is_directory(path))
-    throw unwritable_file("--html " + path + ": is a folder, not a file");
-  const auto folder = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  if (error)
-    throw unwritable_file("--html " + path + ": " + folder.string() +
-                          " cannot be made a folder: " + error.message());
 }
 
 sweep_axis axis_of(const std::string& text) {
@@ -371,13 +357,6 @@ int stop(const options& o, const app::settings& cluster, const sweep_order& orde
   const auto told = stop_on_cluster(cluster, order);
   std::cout << (o.as_json ? told.json.dump() : told.text) << '\n';
   return 0;
-}
-
-void write_page(const std::string& path, const std::string& page) {
-  std::ofstream file(path, std::ios::binary);
-  file << page;
-  file.close();
-  if (!file) throw unwritable_file("--html " + path + ": cannot be written");
 }
 
 /// Writes the page, and tells where it is. For want of the usual one, which nobody has asked for,

@@ -145,15 +145,30 @@ const std::map<std::string, std::string_view> footers{
     {"feed",
      "Example: troupe feed SPY-trades.csv.gz IBM-quotes.csv.gz --config config/local/node-1.json\n"
      "Several files are merged by time. Stopped or killed, the same command goes on where it was;\n"
-     "a file that has changed (size or time) counts as another one. docs/market-data.md has the\n"
-     "formats."},
+     "a file that has changed (size or time) counts as another one. Lines that\n"
+     "cannot be used are told of and left out; nothing but such lines is refused.\n"
+     "docs/market-data.md has the formats."},
     {"generate",
      "Example: troupe generate --symbols 200 --rows 1000000 --config config/local/node-1.json\n"
      "         troupe generate --symbols 1 --rows 100000 --rate 20 --out walk.csv\n"
      "A second run goes on where the first one stopped: nothing comes late or twice."},
+    {"topic", "Example: troupe topic list"},
+    {"topic list",
+     "Example: troupe topic list --config config/local/node-1.json\n"
+     "records: ends of all partitions together. committed: of topics that come in, the records\n"
+     "whose effects are committed; of topics that go out, those that were committed to be\n"
+     "published. difference: records - committed. Coming in, it is the work that is still to do.\n"
+     "Going out, it is below 0 while records wait to be published, 0 when each of them is out,\n"
+     "and above 0 by as many as were published twice (readers know these by the header seq).\n"
+     "Reads Kafka and PostgreSQL: it works with all nodes down."},
+    {"topic delete",
+     "Example: troupe topic delete market.bars market.indicators\n"
+     "For a database that was restored from a backup: the topics then tell more than it knows,\n"
+     "and no shard starts until they are gone (docs/operations.md, Backup). Refused while a node\n"
+     "is alive."},
     {"backtest",
      "Example: troupe backtest --strategy sma_cross --data SPY.csv --param fast=10 \\\n"
-     "             --param slow=20 --fee-bps 5 --html spy.html\n"
+     "             --param slow=20 --fee-bps 5\n"
      "         troupe backtest --strategy sma_cross --data SPY.csv --sweep fast=5:50:5 \\\n"
      "             --sweep slow=20:200:20 --config config/local/node-1.json\n"
      "Money, quantities and basis points are decimals with at most 8 places. docs/backtest.md has\n"

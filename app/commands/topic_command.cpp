@@ -129,22 +129,10 @@ void add_topic_command(CLI::App& app, int& exit_code) {
   auto* deletion = command->add_subcommand(
       "delete", "Deletes topics that the cluster publishes, with all their records");
   deletion->add_option("topics", o.topics, "As `topic list` names them")->required();
-  deletion->footer(
-      "For a database that was restored from a backup: the topics then tell more than it knows, "
-      "and no shard starts until they are gone (docs/operations.md, Backup). Refused while a node "
-      "is alive.\nExample: troupe topic delete market.bars market.indicators");
   for (auto* c : {listing, deletion}) {
     add_config_option(*c, o.file);
     c->add_flag("--json", o.as_json, "JSON instead of text");
   }
-  listing->footer(
-      "records: ends of all partitions together. committed: of topics that come in, the records "
-      "whose effects are committed; of topics that go out, the records that were committed to be "
-      "published. difference: records - committed. Coming in, it is the work that is still to do. "
-      "Going out, it is below 0 while records wait to be published, 0 when each of them is out, "
-      "and above 0 by as many as were published twice (readers know these by the header seq).\n"
-      "Reads Kafka and PostgreSQL, so it works with all nodes down.\n"
-      "Example: troupe topic list --config config/local/node-1.json");
   on_run(*deletion, exit_code, [] { return remove(o); });
   on_run(*listing, exit_code, [] { return list(o); });
 }

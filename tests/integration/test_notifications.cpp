@@ -148,7 +148,8 @@ TEST_CASE("a channel is tested by command line, which says how it ended") {
   to.answer({410});
   const auto refused = run.cli({"notification", "test", "hook"});
   CHECK(refused.exit_code == 1);
-  CHECK(refused.output.find("refused: HTTP status 410") != std::string::npos);
+  CHECK(refused.output.starts_with("troupe notification test: refused: test-"));
+  CHECK(refused.output.ends_with(" was given up: HTTP status 410\n"));
   to.answer({429, 408});
   CHECK(run.ask({"notification", "test", "hook"})["error"] == "attempts_max");
   const auto unknown = run.cli({"notification", "test", "nobody"});
@@ -182,6 +183,7 @@ TEST_CASE("one too many, one too old, one without a channel: each is given up by
     run.ask({"risk", "halt", "p" + std::to_string(++n)});
     return of_channel(run, "hook")["dead_by"].contains("queue_full");
   });
+  wait_until("the others' end", 60s, [&] { return of_channel(run, "hook")["waiting"] == 0; });
   CHECK(run.ask({"notification", "test", "hook"})["error"] == "age_max");
 
   // The command's config has a channel that the node's has not.
