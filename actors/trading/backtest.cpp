@@ -70,14 +70,18 @@ void backtest::take(std::size_t symbol, const market_event& e, const ohlcv& deta
   mark(symbol, e);
 }
 
-/// What the venue says goes to the portfolio, whose answers may make the venue say more.
+/// What the venue says goes to the portfolio, whose answers may make the venue say more. The risk
+/// check hears of what an event has filled once, as the portfolio tells it.
 void backtest::settle_reports() {
+  time_point filled{};
   for (std::size_t i = 0; i < reports_.size(); ++i) {
     const auto report = std::move(reports_[i]);
-    portfolio_.take(report, *this);
-    if (report.what == report_kind::filled) risk_.observe(portfolio_.facts(), report.time);
+    const auto refused = portfolio_.take(report, *this);
+    if (refused == portfolio_refusal::none && report.what == report_kind::filled)
+      filled = std::max(filled, report.time);
   }
   reports_.clear();
+  if (filled != time_point{}) risk_.observe(portfolio_.facts(), filled);
 }
 
 void backtest::carry_out(std::size_t symbol) {
@@ -114,7 +118,10 @@ void backtest::mark(std::size_t symbol, const market_event& e) {
 }
 
 void backtest::order_placed(const order& o) {
-  if (o.verdict == 0) result_.orders.push_back({request_of(o)});
+  if (o.verdict == 0) {
+    result_.orders.push_back({request_of(o)});
+    session_.child_placed(o.symbol.value(), child_of(o), wishes_);
+  }
   rows_.resize(index_of(o) + 1);
   rows_[index_of(o)] = result_.orders.size() - 1;
   row_of(o).id = o.terms.id;
@@ -128,6 +135,7 @@ void backtest::cancel_asked(const order& o, const decision_point& decided) {
 void backtest::quantity_changed(const order& o) {
   row_of(o).quantity = o.terms.quantity;
   books_[o.symbol.value()].change_quantity(o.terms.id, o.terms.quantity, o.updated, reports_);
+  session_.order_resized(o.terms.id, o.terms.quantity);
 }
 
 void backtest::order_filled(const order& o, const fill& f) {

@@ -22,11 +22,6 @@ struct symbol_data {
   std::vector<market::ohlcv> details;  // Of bars, by `detail`.
 };
 
-/// When an event is known: a bar's is when it closes.
-inline std::int64_t known_at(const market::market_event& e) {
-  return e.kind == market::event_kind::bar ? e.time + length_of(e.length) : e.time;
-}
-
 struct backtest_settings {
   session_settings session;
   fixed cash = fixed::from_raw(100'000 * fixed::scale);

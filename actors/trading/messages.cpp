@@ -118,6 +118,7 @@ json json_of(const order_request& v) {
       .decimal("stop_loss", v.stop_loss)
       .decimal("volatility", v.volatility)
       .object("decided", v.decided)
+      .flag("paced", v.paced)
       .done();
 }
 
@@ -139,7 +140,8 @@ void read(field_reader& from, order_request& to) {
       .name("oco_group", to.oco_group, optional)
       .decimal("take_profit", to.take_profit, none, optional)
       .decimal("stop_loss", to.stop_loss, none, optional)
-      .decimal("volatility", to.volatility, none, optional);
+      .decimal("volatility", to.volatility, none, optional)
+      .flag("paced", to.paced);
   read_member(from, "decided", to.decided, optional);
 }
 
@@ -187,6 +189,7 @@ json json_of(const venue_order& v) {
       .time("good_till", v.good_till)
       .text("oco_group", v.oco_group)
       .object("decided", v.decided)
+      .text("paced_by", v.paced_by)
       .done();
 }
 
@@ -204,7 +207,8 @@ void read(field_reader& from, venue_order& to) {
       .decimal("stop", to.stop, none, optional)
       .decimal("trail", to.trail, none, optional)
       .time("good_till", to.good_till, optional)
-      .text("oco_group", to.oco_group, optional);
+      .text("oco_group", to.oco_group, optional)
+      .text("paced_by", to.paced_by, optional);
   read_member(from, "decided", to.decided, optional);
 }
 

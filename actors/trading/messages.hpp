@@ -44,7 +44,7 @@ struct facts_change {
     symbol_facts facts;
     bool operator==(const entry&) const = default;
   };
-  time_point time{};  // Of what changed them: a decision, a fill.
+  time_point time{};  // Of the last fill that changed them; 0: none did.
   money cash = 0, reserved = 0;
   std::int64_t open_orders = 0;
   std::int64_t placed = 0;

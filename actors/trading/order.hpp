@@ -108,6 +108,8 @@ struct order_request {
   fixed stop_loss;           // ... and a stop order, one cancels the other.
   fixed volatility;          // volatility_target: one day's standard deviation of returns, percent.
   decision_point decided;
+  bool paced =
+      false;  // Its session asks what it comes to, event by event: `venue_order::paced_by`.
   bool operator==(const order_request&) const = default;
 };
 
@@ -141,6 +143,9 @@ struct venue_order {
   time_point good_till{};
   std::string oco_group;  // Within its portfolio.
   decision_point decided;
+  /// The session by whose questions (`await_effects`) it meets the log at the paper venue, no event
+  /// before that has been asked for; empty: it meets the log as it comes.
+  std::string paced_by;
   bool operator==(const venue_order&) const = default;
 };
 

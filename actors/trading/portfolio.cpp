@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "actors/trading/strategy.hpp"
 #include "runtime/base/ensure.hpp"
 
 namespace troupe::trading {
@@ -90,6 +91,11 @@ decision_point point_of(const order_report& r) {
 }
 
 }  // namespace
+
+own_order child_of(const order& o) {
+  const auto& t = o.terms;
+  return {o.request, t.id, t.side, t.type, t.limit, t.stop, t.quantity, o.filled, o.status, true};
+}
 
 money cost_of(const fill& f) {
   if (f.side == side::buy) return value_of(f.quantity, f.price, rounding::up);
@@ -185,7 +191,8 @@ const order& portfolio::place(const order_request& request, const verdict& appro
              request.trail,
              request.good_till,
              {},
-             request.decided};
+             request.decided,
+             request.paced ? request.session : std::string()};
   o.symbol = index_of(request.symbol);
   o.session = request.session;
   o.request = request.number;
@@ -349,6 +356,7 @@ std::int64_t portfolio::place_child(const order& entry, order_type type, fixed p
   (type == order_type::limit ? o.terms.limit : o.terms.stop) = price;
   o.terms.oco_group = ':' + entry.terms.id;  // No session's group is called so.
   o.terms.decided = at;
+  o.terms.paced_by = entry.terms.paced_by;
   o.symbol = entry.symbol;
   o.session = entry.session;
   o.request = entry.request;

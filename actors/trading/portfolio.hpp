@@ -65,6 +65,10 @@ struct order {
   bool operator==(const order&) const = default;
 };
 
+/// A child of a bracket, as strategies see it.
+struct own_order;
+own_order child_of(const order& o);
+
 /// Why a portfolio does not take a report, a fill or a cancel. Stored by name. In order of
 /// precedence.
 enum class portfolio_refusal : std::uint8_t {

@@ -33,8 +33,8 @@ class risk {
 
   /// Requires facts of the same portfolio at every call.
   verdict decide(const order_request& request, const portfolio_facts& facts);
-  /// Folds equity into day and peak at a time that the facts belong to. Returns whether the
-  /// drawdown limit halted trading by this.
+  /// Folds equity into day and peak at the time of a fill that the facts tell of: once for all
+  /// fills of an event of the market. Returns whether the drawdown limit halted trading by this.
   bool observe(const portfolio_facts& facts, time_point time);
 
   void set_limits(risk_limits limits);

@@ -102,6 +102,7 @@ void risk_entity::follow(const message& what, const context& where, effects& out
     return out.reply(refused(wrong));
   }
   apply(*change, facts_);
+  if (change->time == time_point{}) return;
   const auto before = risk_.state();
   if (risk_.observe(facts_, change->time))
     audit(where, "state", std::string(name_of(before)), "halted",

@@ -64,7 +64,8 @@ order_request any_request(chance& c) {
           c.maybe(),
           c.maybe(),
           c.maybe(),
-          any_point(c)};
+          any_point(c),
+          c.flag()};
 }
 
 verdict any_verdict(chance& c) {
@@ -86,7 +87,8 @@ venue_order any_order(chance& c) {
           c.maybe(),
           c.flag() ? c.time() : time_point{},
           c.flag() ? c.name() : "",
-          any_point(c)};
+          any_point(c),
+          c.flag() ? c.name() : ""};
 }
 
 fill any_fill(chance& c) {

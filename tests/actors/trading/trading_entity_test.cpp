@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <deque>
 #include <map>
 
@@ -225,11 +226,93 @@ TEST_CASE("cancels") {
   s.send("risk", "set_state", {{"state", "halted"}, {"by", "ann"}, {"reason", "lunch"}});
   s.taken();
   CHECK(s.send("portfolio", "cancel_order", {{"order", "p1-1"}})["refused"] == "none");
-  CHECK(s.taken() == strings{R"(paper_venue/SPY cancel_order {"order":"p1-1"})"});
+  // By hand: it names no event, and is of now.
+  CHECK(
+      s.taken() ==
+      strings{
+          R"(paper_venue/SPY cancel_order {"decided":{"time":1700000000000000},"order":"p1-1"})"});
   CHECK(s.send("portfolio", "cancel_order", {{"order", "p1-1"}})["refused"] == "repeated");
   CHECK(s.send("portfolio", "cancel_order", {{"order", "p1-2"}})["refused"] == "unknown_order");
   CHECK(s.send("portfolio", "cancel_order", {{"order", "p2-1"}})["refused"] == "unknown_order");
   CHECK(s.send("portfolio", "cancel_orders", json::object())["asked"] == 0);
+}
+
+TEST_CASE("whose orders meet the log at whose pace") {
+  shard s;
+  s.send("portfolio", "open_portfolio", {{"cash", "100000"}});
+  auto asked = request(1, side::buy, "10");
+  asked.take_profit = dec("120");
+  asked.stop_loss = dec("90");
+  for (const bool paced : {true, false}) {
+    asked.number += 1;
+    asked.paced = paced;
+    s.send("risk", "submit_order", body_of(asked));
+    const auto entry = json::parse(s.taken().at(0).substr(strlen("paper_venue/SPY new_order ")));
+    CHECK(entry.value("paced_by", "nobody") == (paced ? "s1" : "nobody"));
+    s.send("portfolio", "order_reports",
+           reports_of(filled(entry["id"].get<std::string>(), 1, side::buy, "10", "100")));
+    const auto said = s.taken();
+    REQUIRE(said.size() == 6);
+    for (const auto i : {2, 4}) {
+      const auto child = json::parse(said[i].substr(strlen("paper_venue/SPY new_order ")));
+      CHECK(child.value("paced_by", "nobody") == (paced ? "s1" : "nobody"));
+      const auto told = json::parse(said[i + 1].substr(strlen("session/s1 child_placed ")));
+      CHECK(told["symbol"] == "SPY");
+      CHECK(told["order"]["id"] == child["id"]);
+      CHECK(told["order"]["number"] == asked.number);
+      CHECK(told["order"]["quantity"] == "10");
+      CHECK(told["order"]["child"] == true);
+    }
+  }
+}
+
+TEST_CASE("an answer of the venue is passed on once all that its reports led to is in it") {
+  shard s;
+  s.send("portfolio", "open_portfolio", {{"cash", "100000"}});
+  auto asked = request(1, side::buy, "10");
+  asked.paced = true;
+  asked.stop_loss = dec("90");
+  s.send("risk", "submit_order", body_of(asked));
+  const auto question = [](const char* session, std::int64_t known) {
+    return json{{"portfolio", "p1"}, {"session", session}, {"symbol", "SPY"},
+                {"ask", 1},          {"offset", 1},        {"known", known}};
+  };
+  s.send("portfolio", "await_effects", question("s1", -1));
+  s.restart();
+  s.taken();
+  s.send("portfolio", "order_reports", reports_of(filled("p1-1", 1, side::buy, "10", "100")));
+  s.restart();
+  s.taken();
+  // Another session's question says nothing of the child that has just been placed.
+  s.send("portfolio", "await_effects", question("s2", -1));
+  CHECK(s.taken().size() == 1);
+  s.send("portfolio", "effects_known", question("s1", 7));
+  CHECK(s.taken() == strings{"paper_venue/SPY await_effects " + question("s1", -1).dump()});
+  s.send("portfolio", "effects_known", question("s1", 1));
+  CHECK(s.taken() == strings{"session/s1 effects_known " + question("s1", 1).dump()});
+}
+
+TEST_CASE("a day begins with a decision or a fill, not with the end of an order at midnight") {
+  shard s;
+  s.send("portfolio", "open_portfolio", {{"cash", "100000"}});
+  CHECK(!s.send("risk", "show", {})["risk"].contains("peak"));
+  s.send("risk", "submit_order", body_of(limit_request(1, side::buy, "10", "90")));
+  s.send("risk", "submit_order", body_of(limit_request(2, side::buy, "10", "90")));
+  const auto day = [&] { return s.send("risk", "show", {})["risk"]["day"].get<std::int64_t>(); };
+  const auto today = day();
+  constexpr std::int64_t a_day = 86'400 * second;
+  for (const auto what : {report_kind::acknowledged, report_kind::expired}) {
+    auto late = report(what, "p1-1");
+    late.time = from_micros(begin_micros + a_day);
+    s.send("portfolio", "order_reports", reports_of(late));
+  }
+  s.send("portfolio", "cancel_order",
+         {{"order", "p1-2"}, {"decided", {{"time", begin_micros + a_day}}}});
+  CHECK(day() == today);
+  auto late = filled("p1-2", 1, side::buy, "10", "90");
+  late.time = from_micros(begin_micros + a_day);
+  s.send("portfolio", "order_reports", reports_of(late));
+  CHECK(day() == today + 1);
 }
 
 TEST_CASE("limits are changed live, one member at a time, with an audit row each") {
@@ -272,6 +355,14 @@ TEST_CASE("a fill that takes equity too far down halts trading by itself") {
   CHECK(s.cell(risk_change_table, 6) == "risk");
   CHECK(s.send("risk", "submit_order", body_of(request(2, side::sell, "10")))["refused"] ==
         "drawdown");
+}
+
+TEST_CASE("a session is told its portfolio's venue, whoever opened it") {
+  shard s;
+  s.send("portfolio", "open_portfolio", {{"cash", "100"}, {"venue", "orders"}});
+  CHECK(s.taken().empty());
+  s.send("portfolio", "open_portfolio", {{"cash", "200"}, {"venue", "paper"}, {"session", "s1"}});
+  CHECK(s.taken() == strings{R"(session/s1 portfolio_opened {"venue":"orders"})"});
 }
 
 TEST_CASE("a portfolio is opened once") {
