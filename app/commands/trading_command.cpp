@@ -1,7 +1,6 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "actors/trading/paper_venue.hpp"
 #include "actors/trading/risk_entity.hpp"
 #include "app/client.hpp"
 #include "app/commands/commands.hpp"
@@ -166,18 +165,12 @@ int portfolio_open(const options& o) {
 
 /// An order by hand. It has no session that could hold the paper venue back.
 int order_submit(const options& o) {
-  const auto all = load_settings_or_throw(o.file);
   const auto [request, wrong] = parse_json_object(o.request);
   if (!wrong.empty()) throw client_error("the request " + wrong);
-  auto answer = give_command(all, {risk_of(o), "submit_order_by_hand", request, o.id});
+  auto answer = give_command(load_settings_or_throw(o.file),
+                             {risk_of(o), "submit_order_by_hand", request, o.id});
   if (answer.contains("refused"))
     answer = {{"error", answer.at("refused")}, {"detail", answer.value("detail", "")}};
-  if (!answer.contains("error"))
-    give_command(all, {{std::string(trading::portfolio_kind), o.portfolio},
-                       "await_effects",
-                       json_of(trading::effects_question{o.portfolio, request.value("session", ""),
-                                                         request.value("symbol", ""), 0,
-                                                         trading::paper_venue::no_limit})});
   return print_answer("order submit", answer, o.as_json,
                       "approved, quantity " + text_of(answer.value("quantity", json())));
 }
