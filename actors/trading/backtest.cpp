@@ -70,13 +70,14 @@ void backtest::take(std::size_t symbol, const market_event& e, const ohlcv& deta
   mark(symbol, e);
 }
 
-/// What the venue says goes to the portfolio, whose answers may make the venue say more.
+/// What the venue says goes to the portfolio, whose answers may make the venue say more. The risk
+/// check hears of each fill by itself, as from the portfolio on a cluster.
 void backtest::settle_reports() {
   for (std::size_t i = 0; i < reports_.size(); ++i) {
     const auto report = std::move(reports_[i]);
-    portfolio_.take(report, *this);
-    if (report.what == report_kind::filled && risk_.observe(portfolio_.facts()))
-      cancel_opening(report.time);
+    const auto refused = portfolio_.take(report, *this);
+    const bool filled = report.what == report_kind::filled && refused == portfolio_refusal::none;
+    if (filled && risk_.observe(portfolio_.facts())) cancel_opening({report.offset, report.time});
   }
   reports_.clear();
 }
@@ -95,7 +96,7 @@ void backtest::ask(order_request&& wish) {
   auto& row = result_.orders.emplace_back(order_row{std::move(wish)});
   const bool was_halted = risk_.halted_by_drawdown();
   const auto answer = risk_.decide(row.request, portfolio_.facts());
-  if (risk_.halted_by_drawdown() && !was_halted) cancel_opening(row.request.decided.time);
+  if (risk_.halted_by_drawdown() && !was_halted) cancel_opening(row.request.decided);
   row.refused = answer.refused;
   row.detail = answer.detail;
   row.quantity = answer.quantity;
@@ -105,10 +106,8 @@ void backtest::ask(order_request&& wish) {
 }
 
 /// The drawdown limit has halted trading.
-void backtest::cancel_opening(time_point time) {
-  decision_point decided;
-  decided.time = time;
-  portfolio_.cancel_all({}, decided, *this, cancel_scope::opening);
+void backtest::cancel_opening(const decision_point& at) {
+  portfolio_.cancel_all({}, at, *this, cancel_scope::opening);
 }
 
 /// At the price by which the risk check values a position, too.
@@ -122,7 +121,10 @@ void backtest::mark(std::size_t symbol, const market_event& e) {
 }
 
 void backtest::order_placed(const order& o) {
-  if (o.verdict == 0) result_.orders.push_back({request_of(o)});
+  if (o.verdict == 0) {
+    result_.orders.push_back({request_of(o)});
+    session_.child_placed(o.symbol.value(), child_of(o), wishes_);
+  }
   rows_.resize(index_of(o) + 1);
   rows_[index_of(o)] = result_.orders.size() - 1;
   row_of(o).id = o.terms.id;
@@ -136,6 +138,7 @@ void backtest::cancel_asked(const order& o, const decision_point& decided) {
 void backtest::quantity_changed(const order& o) {
   row_of(o).quantity = o.terms.quantity;
   books_[o.symbol.value()].change_quantity(o.terms.id, o.terms.quantity, o.updated, reports_);
+  session_.order_resized(o.terms.id, o.terms.quantity);
 }
 
 void backtest::order_filled(const order& o, const fill& f) {

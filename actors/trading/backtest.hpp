@@ -22,11 +22,6 @@ struct symbol_data {
   std::vector<market::ohlcv> details;  // Of bars, by `detail`.
 };
 
-/// When an event is known: a bar's is when it closes.
-inline std::int64_t known_at(const market::market_event& e) {
-  return e.kind == market::event_kind::bar ? e.time + length_of(e.length) : e.time;
-}
-
 struct backtest_settings {
   session_settings session;
   fixed cash = fixed::from_raw(100'000 * fixed::scale);
@@ -85,7 +80,7 @@ class backtest final : portfolio_listener {
   void settle_reports();
   void carry_out(std::size_t symbol);
   void ask(order_request&& wish);
-  void cancel_opening(time_point time);
+  void cancel_opening(const decision_point& at);
   void mark(std::size_t symbol, const market::market_event& e);
   order_row& row_of(const order& o) { return result_.orders[rows_[index_of(o)]]; }
   static std::size_t index_of(const order& o) { return static_cast<std::size_t>(o.number); }

@@ -118,6 +118,7 @@ json json_of(const order_request& v) {
       .decimal("stop_loss", v.stop_loss)
       .decimal("volatility", v.volatility)
       .object("decided", v.decided)
+      .flag("paced", v.paced)
       .done();
 }
 
@@ -139,7 +140,8 @@ void read(field_reader& from, order_request& to) {
       .name("oco_group", to.oco_group, optional)
       .decimal("take_profit", to.take_profit, none, optional)
       .decimal("stop_loss", to.stop_loss, none, optional)
-      .decimal("volatility", to.volatility, none, optional);
+      .decimal("volatility", to.volatility, none, optional)
+      .flag("paced", to.paced);
   read_member(from, "decided", to.decided, optional);
 }
 
@@ -187,6 +189,7 @@ json json_of(const venue_order& v) {
       .time("good_till", v.good_till)
       .text("oco_group", v.oco_group)
       .object("decided", v.decided)
+      .text("paced_by", v.paced_by)
       .done();
 }
 
@@ -204,7 +207,8 @@ void read(field_reader& from, venue_order& to) {
       .decimal("stop", to.stop, none, optional)
       .decimal("trail", to.trail, none, optional)
       .time("good_till", to.good_till, optional)
-      .text("oco_group", to.oco_group, optional);
+      .text("oco_group", to.oco_group, optional)
+      .text("paced_by", to.paced_by, optional);
   read_member(from, "decided", to.decided, optional);
 }
 
@@ -280,10 +284,12 @@ void read(field_reader& from, order_report& to) {
 
 json json_of(const facts_change& v) {
   writer out;
-  out.time("time", v.time)
+  out.whole("offset", v.offset, -1)
+      .time("time", v.time)
       .amount("cash", v.cash)
       .amount("reserved", v.reserved)
       .whole("open_orders", v.open_orders)
+      .whole("children_to_come", v.children_to_come)
       .whole("placed", v.placed);
   for (const auto& s : v.symbols) out.raw()["symbols"][s.symbol] = json_of(s.facts);
   return out.done();
@@ -301,10 +307,12 @@ void read(field_reader& from, symbol_facts& to) {
 }  // namespace
 
 void read(field_reader& from, facts_change& to) {
-  from.time("time", to.time, optional)
+  from.whole("offset", to.offset, -1, many, optional)
+      .time("time", to.time, optional)
       .amount("cash", to.cash, optional)
       .amount("reserved", to.reserved, optional)
       .whole("open_orders", to.open_orders, 0, many, optional)
+      .whole("children_to_come", to.children_to_come, 0, many, optional)
       .whole("placed", to.placed, 0, many, optional);
   const auto* symbols = from.member("symbols");
   if (symbols == nullptr) return;
@@ -322,6 +330,7 @@ void apply(const facts_change& change, portfolio_facts& to) {
   to.cash = change.cash;
   to.reserved = change.reserved;
   to.open_orders = change.open_orders;
+  to.children_to_come = change.children_to_come;
   to.placed = change.placed;
   for (const auto& [symbol, facts] : change.symbols) {
     const auto i = to.names.add(symbol).value();
@@ -330,12 +339,18 @@ void apply(const facts_change& change, portfolio_facts& to) {
   }
 }
 
-facts_change all_of(const portfolio_facts& facts) {
+facts_change all_but_symbols(const portfolio_facts& facts) {
   facts_change all;
   all.cash = facts.cash;
   all.reserved = facts.reserved;
   all.open_orders = facts.open_orders;
+  all.children_to_come = facts.children_to_come;
   all.placed = facts.placed;
+  return all;
+}
+
+facts_change all_of(const portfolio_facts& facts) {
+  auto all = all_but_symbols(facts);
   for (std::size_t i = 0; i < facts.symbols.size(); ++i)
     all.symbols.push_back(
         {facts.names.name(symbol_index{static_cast<std::uint32_t>(i)}), facts.symbols[i]});
@@ -363,7 +378,8 @@ json json_of(const order& v) {
       .whole("entry", v.entry)
       .whole("take_profit_order", v.take_profit_order)
       .whole("stop_loss_order", v.stop_loss_order)
-      .decimal("children_filled", v.children_filled);
+      .decimal("children_filled", v.children_filled)
+      .object("children_at", v.children_at);
   if (!v.fill_ids.empty()) out.raw()["fill_ids"] = v.fill_ids;
   return out.done();
 }
@@ -388,6 +404,7 @@ void read(field_reader& from, order& to) {
       .whole("take_profit_order", to.take_profit_order, 0, many, optional)
       .whole("stop_loss_order", to.stop_loss_order, 0, many, optional)
       .decimal("children_filled", to.children_filled, none, optional);
+  read_member(from, "children_at", to.children_at, optional);
   read_member(from, "terms", to.terms);
   read_texts(from, "fill_ids", to.fill_ids);
 }

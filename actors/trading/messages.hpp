@@ -44,15 +44,18 @@ struct facts_change {
     symbol_facts facts;
     bool operator==(const entry&) const = default;
   };
-  time_point time{};  // Of what changed them: a decision, a fill.
+  std::int64_t offset = -1;  // Of the event that filled, where the venue tells it.
+  time_point time{};         // Of the fill that changed them; 0: none did.
   money cash = 0, reserved = 0;
   std::int64_t open_orders = 0;
+  std::int64_t children_to_come = 0;
   std::int64_t placed = 0;
   std::vector<entry> symbols;
   bool operator==(const facts_change&) const = default;
 };
 void apply(const facts_change& change, portfolio_facts& to);
-/// Everything that the facts hold, as a change.
+/// What the facts hold beside symbols, as a change; and everything.
+facts_change all_but_symbols(const portfolio_facts& facts);
 facts_change all_of(const portfolio_facts& facts);
 
 nlohmann::json json_of(const decision_point& v);

@@ -81,8 +81,8 @@ enum class sizing : std::uint8_t {
 struct decision_point {
   std::int64_t offset = -1;
   time_point time{};
-  fixed last;      // Last trade, or close of the last bar.
-  fixed bid, ask;  // 0: no quote.
+  fixed last{};        // Last trade, or close of the last bar.
+  fixed bid{}, ask{};  // 0: no quote.
   bool operator==(const decision_point&) const = default;
 };
 
@@ -108,8 +108,15 @@ struct order_request {
   fixed stop_loss;           // ... and a stop order, one cancels the other.
   fixed volatility;          // volatility_target: one day's standard deviation of returns, percent.
   decision_point decided;
+  bool paced =
+      false;  // Its session asks what it comes to, event by event: `venue_order::paced_by`.
   bool operator==(const order_request&) const = default;
 };
+
+/// How many orders a bracket has beside its entry.
+constexpr std::int64_t children_of(fixed take_profit, fixed stop_loss) {
+  return (take_profit.raw() != 0 ? 1 : 0) + (stop_loss.raw() != 0 ? 1 : 0);
+}
 
 /// A trade of an order at the venue. `id` is the venue's, unique per order: a fill arrives once
 /// even if it is delivered ten times.
@@ -141,6 +148,9 @@ struct venue_order {
   time_point good_till{};
   std::string oco_group;  // Within its portfolio.
   decision_point decided;
+  /// The session by whose questions (`await_effects`) it meets the log at the paper venue, no event
+  /// before that has been asked for; empty: it meets the log as it comes.
+  std::string paced_by;
   bool operator==(const venue_order&) const = default;
 };
 

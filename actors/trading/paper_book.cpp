@@ -66,6 +66,11 @@ paper_order* paper_book::find(std::string_view id) {
   return found == orders_.end() ? nullptr : &*found;
 }
 
+bool paper_book::has(std::string_view order) const {
+  return std::any_of(orders_.begin(), orders_.end(),
+                     [order](const paper_order& o) { return o.terms.id == order; });
+}
+
 std::uint32_t paper_book::account_of(std::string_view portfolio) {
   for (std::size_t i = 0; i < accounts_.size(); ++i)
     if (accounts_[i].portfolio == portfolio) return static_cast<std::uint32_t>(i);
@@ -77,6 +82,10 @@ fixed paper_book::holding(std::string_view portfolio) const {
   for (const auto& a : accounts_)
     if (a.portfolio == portfolio) return a.holding;
   return {};
+}
+
+void paper_book::hold(std::string_view portfolio, fixed holding) {
+  accounts_[account_of(portfolio)].holding = holding;
 }
 
 void paper_book::take(const venue_order& order, reports& out, time_point now) {
@@ -99,6 +108,9 @@ void paper_book::take(const venue_order& order, reports& out, time_point now) {
 
 /// Adds an order with what follows from its terms.
 void paper_book::add(paper_order&& o) {
+  for (auto& other : orders_) other.known = known_to(other);
+  known_ = paper_order::always;
+  o.known = std::max(o.known, to_micros(o.terms.decided.time));
   o.account = account_of(o.terms.portfolio);
   o.behind = std::max(o.behind, o.terms.decided.offset);
   o.live_after = live_after(o.terms.decided, options_.latency_micros);
@@ -106,16 +118,20 @@ void paper_book::add(paper_order&& o) {
   add_to_alarm(orders_.emplace_back(std::move(o)));
 }
 
-void paper_book::cancel(std::string_view id, const decision_point& decided, reports& out) {
+void paper_book::cancel(std::string_view id, const decision_point& decided, reports& out,
+                        time_point now) {
   auto* o = find(id);
-  const auto time = to_micros(decided.time) + options_.latency_micros;
+  const auto latency = decided.offset < 0 ? 0 : options_.latency_micros;
+  const auto time = to_micros(decided.time) + latency;
   if (o == nullptr) {
     out.push_back(report_of(report_kind::cancel_refused, id, "unknown_order", time));
-  } else if (options_.latency_micros == 0) {
+  } else if (latency == 0) {
     close(*o, report_kind::canceled, {}, time, out);
     sweep();
   } else {
     o->cancel_after = std::min(o->cancel_after, time);
+    if (now != time_point::max())
+      o->clock_cancel = std::min(o->clock_cancel, to_micros(now) + latency);
     set_alarm();
   }
 }
@@ -139,13 +155,17 @@ void paper_book::seen(std::int64_t offset) {
 
 void paper_book::advance(time_point now, reports& out) {
   for (auto& o : orders_)
-    if (o.clock_end <= to_micros(now)) close(o, report_kind::expired, {}, o.expires, out);
+    if (o.clock_end <= to_micros(now)) {
+      close(o, report_kind::expired, {}, o.expires, out);
+    } else if (o.clock_cancel <= to_micros(now)) {
+      close(o, report_kind::canceled, {}, o.cancel_after, out);
+    }
   sweep();
 }
 
 std::int64_t paper_book::clock_end() const {
   auto first = paper_order::never;
-  for (const auto& o : orders_) first = std::min(first, o.clock_end);
+  for (const auto& o : orders_) first = std::min({first, o.clock_end, o.clock_cancel});
   return first;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -13,6 +14,11 @@
 
 namespace troupe::trading {
 
+/// When an event is known: a bar's is when it closes.
+inline std::int64_t known_at(const market::market_event& e) {
+  return e.kind == market::event_kind::bar ? e.time + length_of(e.length) : e.time;
+}
+
 struct paper_options {
   fixed maker_fee_bps, taker_fee_bps;  // Of a fill's value; negative: a rebate.
   fixed slippage_bps;                  // Takers pay so much more, or get so much less.
@@ -25,6 +31,7 @@ struct paper_options {
 /// An order at the paper venue.
 struct paper_order {
   static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::int64_t always = std::numeric_limits<std::int64_t>::min();
 
   venue_order terms;
   std::int64_t fills = 0;
@@ -38,9 +45,11 @@ struct paper_order {
   std::optional<fixed> ahead;      // queue_position: what must trade first; nothing: not known yet.
   std::int64_t behind = -1;        // Only events behind this offset count.
   std::int64_t live_after = 0;     // Only later events count, microseconds.
+  std::int64_t known = always;     // It has met what was known until then: no bar from before.
   std::int64_t expires = never;    // Not at or after, microseconds.
   std::int64_t clock_end = never;  // As `expires`, by the clock; for `advance`.
   std::int64_t cancel_after = never;  // Later events find it canceled, microseconds.
+  std::int64_t clock_cancel = never;  // As `cancel_after`, by the clock.
 
   fixed remaining() const { return fixed::from_raw(terms.quantity.raw() - filled.raw()); }
   bool operator==(const paper_order&) const = default;
@@ -53,6 +62,9 @@ struct paper_order {
 /// Which events count for an order
 /// - Those behind its decision: a higher offset than decided.offset, where that is given; and later
 ///   than decided.time + latency, where there is a latency or no offset. A bar's time is its open.
+/// - A bar tells of a time, and counts only if that lies wholly ahead: it opens no earlier than the
+///   decision, and than whatever the order has met. So in a log with trades and bars, or with bars
+///   of several lengths, an order that works by the one is not filled by the past of the other.
 /// - Trades, quotes and closed bars. Tickers and forming bars never count.
 /// - Expiry comes first: at or after good_till (GTD) or the end of decided's UTC day (DAY). Then
 ///   cancels.
@@ -106,8 +118,11 @@ class paper_book {
   /// `not_positive`. `now`: the clock, where there is one; an order whose end lies ahead of it ends
   /// by the clock, too.
   void take(const venue_order& order, reports& out, time_point now = time_point::max());
-  /// Cancels from events behind `decided` on, at once without latency. Refused: `unknown_order`.
-  void cancel(std::string_view id, const decision_point& decided, reports& out);
+  /// Cancels from events behind `decided` on; at once without latency, or where that is no event of
+  /// the log: so people cancel. `now` as for `take`: later by the latency the clock cancels it,
+  /// too. Refused: `unknown_order`.
+  void cancel(std::string_view id, const decision_point& decided, reports& out,
+              time_point now = time_point::max());
   /// Sets an order's quantity, counted from its beginning; it is canceled when nothing is left.
   /// Refused: `unknown_order`.
   void change_quantity(std::string_view id, fixed quantity, time_point time, reports& out);
@@ -115,8 +130,8 @@ class paper_book {
   /// otherwise.
   void apply(const market::market_event& e, const market::ohlcv* bar, reports& out) {
     if (orders_.empty()) return;
-    if (!wakes(e)) return;
-    match(e, bar, out);
+    if (wakes(e)) match(e, bar, out);
+    if (counts(e)) known_ = std::max(known_, known_at(e));
   }
   /// Whether an event is one that orders can meet.
   static bool counts(const market::market_event& e) {
@@ -124,8 +139,8 @@ class paper_book {
   }
   /// What is open has seen all events up to here: read again, they do not count for it any more.
   void seen(std::int64_t offset);
-  /// Ends what has expired by the clock, where no event says so: as much later than its end as it
-  /// was taken later than its decision. The caller knows that the log is silent.
+  /// Ends what has expired or is canceled by the clock, where no event says so: as much later than
+  /// its end as it was taken later than its decision. The caller knows that the log is silent.
   void advance(time_point now, reports& out);
   /// When the clock ends the first one; `never`: none.
   std::int64_t clock_end() const;
@@ -134,7 +149,10 @@ class paper_book {
   const paper_options& options() const { return options_; }
   /// Open ones, oldest first.
   const std::vector<paper_order>& orders() const { return orders_; }
+  bool has(std::string_view order) const;
   fixed holding(std::string_view portfolio) const;
+  /// Another book has filled orders of this portfolio, too.
+  void hold(std::string_view portfolio, fixed holding);
 
   static constexpr int schema = 1;
   /// The state as JSON text, options included, and back; throws bad_state.
@@ -172,6 +190,7 @@ class paper_book {
   bool fits(const paper_order& o) const;
   void add(paper_order&& o);
   paper_order* find(std::string_view id);
+  std::int64_t known_to(const paper_order& o) const { return std::max(o.known, known_); }
   void close(paper_order& o, report_kind how, std::string_view why, std::int64_t time,
              reports& out);
   void sweep();
@@ -183,6 +202,8 @@ class paper_book {
   std::vector<paper_order> orders_;
   std::vector<account> accounts_;
   alarm alarm_;
+  /// All orders have met what was known until then, since the last one was added.
+  std::int64_t known_ = paper_order::always;
 };
 
 }  // namespace troupe::trading

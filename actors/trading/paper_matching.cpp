@@ -84,7 +84,8 @@ void paper_matching::run() {
 }
 
 bool paper_matching::counts(const paper_order& o) const {
-  return event_.offset > o.behind && event_.time > o.live_after;
+  if (event_.offset <= o.behind || event_.time <= o.live_after) return false;
+  return bar_ == nullptr || event_.time >= book_.known_to(o);
 }
 
 void paper_matching::end_overdue() {

@@ -85,8 +85,10 @@ class paper_book_loader {
         .flag("triggered", o.triggered, presence::required)
         .decimal("best", o.best, fixed{})
         .whole("behind", o.behind, -1, INT64_MAX)
+        .whole("known", o.known, INT64_MIN, INT64_MAX, presence::optional)
         .whole("clock_end", o.clock_end, INT64_MIN, INT64_MAX, presence::optional)
-        .whole("cancel_after", o.cancel_after, INT64_MIN, INT64_MAX, presence::optional);
+        .whole("cancel_after", o.cancel_after, INT64_MIN, INT64_MAX, presence::optional)
+        .whole("clock_cancel", o.clock_cancel, INT64_MIN, INT64_MAX, presence::optional);
     if (fields.object().contains("ahead")) {
       fixed ahead;
       fields.decimal("ahead", ahead, fixed{});
@@ -117,10 +119,12 @@ std::string paper_book::save() const {
              {"met", o.met},
              {"triggered", o.triggered},
              {"best", to_string(o.best)},
-             {"behind", o.behind}};
+             {"behind", o.behind},
+             {"known", known_to(o)}};
     if (o.ahead) one["ahead"] = to_string(*o.ahead);
     if (o.clock_end != paper_order::never) one["clock_end"] = o.clock_end;
     if (o.cancel_after != paper_order::never) one["cancel_after"] = o.cancel_after;
+    if (o.clock_cancel != paper_order::never) one["clock_cancel"] = o.clock_cancel;
     out["orders"].push_back(std::move(one));
   }
   return out.dump();

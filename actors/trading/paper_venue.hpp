@@ -25,13 +25,16 @@ struct effects_question {
 nlohmann::json json_of(const effects_question& v);
 void read(field_reader& from, effects_question& to);
 
-/// The paper venue of one symbol: which orders it has, and how far each portfolio's have met the
-/// symbol's log.
+/// The paper venue of one symbol: which orders it has, and how far they have met the symbol's log.
 ///
-/// Orders meet the log no further than a session of their portfolio has asked for (`await`), so
-/// that what it decides on an event is known before the next one comes. Portfolios go through the
-/// log each at its own pace; an order decided before where the others of its portfolio are meets
-/// the log from there, by itself.
+/// - Orders that a session paces (`paced_by`) meet the log together, and no further than it has
+///   asked for (`await`), so that what it decides on an event is known before the next one comes.
+/// - The others of a portfolio meet the log together, too, as it comes. Where no decision tells of
+///   a place in the log they begin with whatever comes next.
+/// - An order decided before where those that it belongs to are meets the log from its decision on;
+///   for the others nothing happens twice.
+///
+/// However far apart they are, all orders of a portfolio reduce one holding.
 class paper_venue {
  public:
   paper_venue(std::string symbol, paper_options options)
@@ -47,17 +50,22 @@ class paper_venue {
 
   /// `now` as for paper_book::take.
   void take(const venue_order& order, output& out, time_point now = time_point::max());
-  void cancel(const venue_cancel& wish, output& out);
+  void cancel(const venue_cancel& wish, output& out, time_point now = time_point::max());
   void change(const venue_change& wish, output& out);
   /// Requires: of this symbol.
   void await(const effects_question& asked, output& out);
 
-  /// The first offset of the log that an order waits for; nothing: none waits.
+  /// The first offset of the log that an order waits for; `from_now`: an order waits to learn where
+  /// the log ends; nothing: none waits.
   std::optional<std::int64_t> next() const;
+  static constexpr std::int64_t from_now = feed_from_now.value();
   /// Meets the orders with events [done, end) of a stretch of the log that reaches up to `next`.
   void absorb(const market::market_batch& events, std::size_t& done, std::size_t end, output& out);
-  /// Nothing else happened before this offset of the log.
+  /// Nothing else happened before this offset of the log; where `next` said from_now: here it goes
+  /// on.
   void passed(std::int64_t next);
+  /// What else happened before this offset has been lost, and nothing can come of it any more.
+  void lost(std::int64_t next, output& out);
 
   /// How long a log must have said nothing before the clock ends an order.
   static constexpr std::chrono::seconds silence{5};
@@ -71,39 +79,40 @@ class paper_venue {
 
   const std::string& symbol() const { return symbol_; }
 
-  static constexpr int schema = 1;
+  static constexpr int schema = 2;  // Before: all orders of a portfolio had one pace.
   /// The state as JSON text, and back; throws bad_state.
   std::string save() const;
-  void load(std::string_view state);
+  void load(std::string_view state, int of_schema = schema);
 
  private:
-  /// Orders that are at the same place of the log.
-  struct group {
+  static constexpr std::int64_t nowhere = from_now - 1;  // `next` is from_now.
+  /// Orders of one portfolio that have one pace.
+  struct lane {
     paper_book book;
-    std::int64_t met = -1;  // All events up to this one.
-  };
-  struct session_pace {
-    std::int64_t awaited = -1;
+    std::int64_t met = nowhere;  // All events up to this one.
+    std::int64_t awaited = -1;   // They are to meet events up to this one.
     std::int64_t ask = 0;
     bool open = false;  // Not answered yet.
-  };
-  struct account {
-    std::map<std::string, session_pace> sessions;
-    std::vector<group> groups;  // The first has the holdings.
     /// What was answered last, if nothing has come since: up to here its orders come to nothing.
     std::int64_t known = -1;
 
-    std::int64_t limit() const;
-    std::int64_t met() const;  // By all orders.
-    bool idle() const;         // There is no order.
+    bool idle() const { return book.orders().empty(); }
+  };
+  struct account {
+    fixed holding;                      // By the fills of all lanes.
+    std::map<std::string, lane> lanes;  // By the session that paces; empty: the log does.
   };
 
-  account& account_of(const std::string& portfolio);
-  group& group_for(account& of, std::int64_t decided);
-  static void forget_finished(account& of);
-  static group& group_with(account& of, std::string_view order);
-  void settle(const std::string& portfolio, account& of, const market::market_batch* events,
-              std::size_t from, std::size_t end, output& out);
+  lane& lane_of(account& of, const std::string& pacer);
+  lane& lane_with(account& of, std::string_view order);
+  static void tidy(account& of);
+  void meet(const std::string& portfolio, account& of, lane& with, const market::market_event& e,
+            const market::ohlcv* bar, output& out);
+  void settle(const std::string& portfolio, const std::string& session, lane& of, output& out,
+              std::int64_t known = -1) const;
+  std::int64_t look_ahead(const lane& of, const market::market_batch& events, std::size_t from,
+                          std::size_t end) const;
+  friend class paper_venue_loader;
 
   std::string symbol_;
   paper_options options_;

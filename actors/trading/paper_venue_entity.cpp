@@ -9,9 +9,7 @@ namespace troupe::trading {
 using nlohmann::json;
 
 void paper_venue_entity::load(std::string_view state, int schema) {
-  if (schema != paper_venue::schema)
-    throw bad_state("paper venue: schema " + std::to_string(schema) + " is not known");
-  core_.load(state);
+  core_.load(state, schema);
 }
 
 void paper_venue_entity::handle(const message& what, const context& where, effects& out) {
@@ -21,7 +19,8 @@ void paper_venue_entity::handle(const message& what, const context& where, effec
     if (const auto order = parse<venue_order>(what.body, wrong))
       core_.take(*order, said, where.now);
   } else if (what.type == "cancel_order") {
-    if (const auto wish = parse<venue_cancel>(what.body, wrong)) core_.cancel(*wish, said);
+    if (const auto wish = parse<venue_cancel>(what.body, wrong))
+      core_.cancel(*wish, said, where.now);
   } else if (what.type == "change_order") {
     if (const auto wish = parse<venue_change>(what.body, wrong)) core_.change(*wish, said);
   } else if (what.type == "await_effects") {
@@ -52,8 +51,12 @@ void paper_venue_entity::absorb_feed(const feed_span& what, std::size_t& done, c
   const auto* batch = dynamic_cast<const market::market_batch*>(what.events);
   ensure(batch != nullptr || what.events == nullptr, "symbols are fed by market batches");
   paper_venue::output said;
+  const bool asked_for_end = core_.next() == paper_venue::from_now;
+  if (what.missing > 0)
+    core_.lost((batch != nullptr && done < what.end ? batch->at(done) : what.next).value(), said);
   if (batch != nullptr) core_.absorb(*batch, done, what.end, said);
   if (batch == nullptr || done == what.end) core_.passed(what.next.value());
+  if (asked_for_end) out.follows_changed();  // Others may stand further back.
   send(std::move(said), where, out);
 }
 

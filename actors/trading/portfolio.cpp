@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "actors/trading/strategy.hpp"
 #include "runtime/base/ensure.hpp"
 
 namespace troupe::trading {
@@ -91,6 +92,11 @@ decision_point point_of(const order_report& r) {
 
 }  // namespace
 
+own_order child_of(const order& o) {
+  const auto& t = o.terms;
+  return {o.request, t.id, t.side, t.type, t.limit, t.stop, t.quantity, o.filled, o.status, true};
+}
+
 money cost_of(const fill& f) {
   if (f.side == side::buy) return value_of(f.quantity, f.price, rounding::up);
   return -value_of(f.quantity, f.price, rounding::down);
@@ -164,6 +170,7 @@ order& portfolio::add(order&& o) {
   reserve(kept, 1);
   open_.push_back(kept.number);
   facts_.open_orders = static_cast<std::int64_t>(open_.size());
+  count_children(kept);
   return kept;
 }
 
@@ -185,7 +192,8 @@ const order& portfolio::place(const order_request& request, const verdict& appro
              request.trail,
              request.good_till,
              {},
-             request.decided};
+             request.decided,
+             request.paced ? request.session : std::string()};
   o.symbol = index_of(request.symbol);
   o.session = request.session;
   o.request = request.number;
@@ -229,7 +237,7 @@ portfolio_refusal portfolio::take_change(order& o, const order_report& r, portfo
   const auto refused = follow_venue(o, r, out);
   const auto entry = orders_.find(o.entry);
   if (r.what == report_kind::change_refused && entry != orders_.end())
-    follow_entry(entry->second, {-1, r.time, facts_.symbols[o.symbol.value()].mark, {}, {}}, out);
+    follow_entry(entry->second, entry->second.children_at, out);
   return refused;
 }
 
@@ -264,7 +272,9 @@ portfolio_refusal portfolio::take_fill(order& o, const order_report& r, portfoli
   out.order_changed(o);
   if (o.entry != 0) follow_child(o, f);
   if (!o.terms.oco_group.empty()) follow_group(o, f.quantity, point_of(r), out);
-  if (o.take_profit.raw() != 0 || o.stop_loss.raw() != 0) follow_entry(o, point_of(r), out);
+  if (o.take_profit.raw() == 0 && o.stop_loss.raw() == 0) return portfolio_refusal::none;
+  o.children_at = point_of(r);
+  follow_entry(o, o.children_at, out);
   return portfolio_refusal::none;
 }
 
@@ -301,6 +311,23 @@ void portfolio::set_status(order& o, order_status to) {
   ended_.push_back(o.number);
   open_.erase(std::lower_bound(open_.begin(), open_.end(), o.number));
   facts_.open_orders = static_cast<std::int64_t>(open_.size());
+  count_children(o);
+  if (const auto entry = orders_.find(o.entry); entry != orders_.end())
+    count_children(entry->second);
+}
+
+bool portfolio::is_open(std::int64_t number) const {
+  const auto* const o = find(number);
+  return o != nullptr && !is_final(o->status);
+}
+
+/// An entry places its children together, once it fills, and anew when both have ended.
+void portfolio::count_children(order& entry) {
+  const bool may_place = !is_final(entry.status) && !is_open(entry.take_profit_order) &&
+                         !is_open(entry.stop_loss_order);
+  const auto now = may_place ? children_of(entry.take_profit, entry.stop_loss) : 0;
+  facts_.children_to_come += now - entry.children_to_come;
+  entry.children_to_come = now;
 }
 
 void portfolio::follow_group(const order& o, fixed quantity, const decision_point& at,
@@ -341,6 +368,7 @@ void portfolio::follow_entry(order& entry, const decision_point& at, portfolio_l
     entry.take_profit_order = place_child(entry, order_type::limit, entry.take_profit, at, out);
   if (entry.stop_loss.raw() != 0)
     entry.stop_loss_order = place_child(entry, order_type::stop, entry.stop_loss, at, out);
+  count_children(entry);
 }
 
 std::int64_t portfolio::place_child(const order& entry, order_type type, fixed price,
@@ -354,6 +382,7 @@ std::int64_t portfolio::place_child(const order& entry, order_type type, fixed p
   (type == order_type::limit ? o.terms.limit : o.terms.stop) = price;
   o.terms.oco_group = ':' + entry.terms.id;  // No session's group is called so.
   o.terms.decided = at;
+  o.terms.paced_by = entry.terms.paced_by;
   o.symbol = entry.symbol;
   o.session = entry.session;
   o.request = entry.request;

@@ -57,6 +57,10 @@ struct order {
   std::int64_t entry = 0;        // A child of a bracket: its entry's number.
   std::int64_t take_profit_order = 0, stop_loss_order = 0;  // An entry: its children's numbers.
   fixed children_filled;  // An entry: what all its children have filled so far.
+  /// An entry: the fill by which its children were placed or enlarged last. Should the venue be too
+  /// late to enlarge them, those that are placed anew follow from it, too.
+  decision_point children_at;
+  std::int64_t children_to_come = 0;  // An entry: how many it may place. Follows from the rest.
   std::vector<std::string> fill_ids;
 
   fixed remaining() const {
@@ -64,6 +68,10 @@ struct order {
   }
   bool operator==(const order&) const = default;
 };
+
+/// A child of a bracket, as strategies see it.
+struct own_order;
+own_order child_of(const order& o);
 
 /// Why a portfolio does not take a report, a fill or a cancel. Stored by name. In order of
 /// precedence.
@@ -185,6 +193,8 @@ class portfolio {
                            const decision_point& at, portfolio_listener& out);
   void ask_cancel(order& o, const decision_point& decided, portfolio_listener& out);
   void set_status(order& o, order_status to);
+  void count_children(order& entry);
+  bool is_open(std::int64_t number) const;
   void forget();
   const std::string& text_of_ended(const order& o) const;
 

@@ -1,6 +1,7 @@
 #include "actors/trading/portfolio_entity.hpp"
 
 #include "actors/trading/paper_venue.hpp"
+#include "actors/trading/session_fields.hpp"
 #include "actors/trading/trading_tables.hpp"
 #include "runtime/codec/text.hpp"
 
@@ -55,7 +56,9 @@ class portfolio_entity::outlet final : public portfolio_listener {
   void order_placed(const order& o) override {
     put_row(o);
     to_venue(o, "new_order", json_of(o.terms));
-    if (o.verdict == 0) return;
+    if (o.verdict == 0)
+      return to_session(o, "child_placed",
+                        {{"symbol", o.terms.symbol}, {"order", json_of(child_of(o))}});
     to_session(
         o, "order_approved",
         {{"number", o.request}, {"order", o.terms.id}, {"quantity", to_string(o.terms.quantity)}});
@@ -67,9 +70,13 @@ class portfolio_entity::outlet final : public portfolio_listener {
   void quantity_changed(const order& o) override {
     put_row(o);
     to_venue(o, "change_order", json_of(venue_change{o.terms.id, o.terms.quantity, o.updated}));
+    to_session(o, "order_resized",
+               {{"order", o.terms.id}, {"quantity", to_string(o.terms.quantity)}});
   }
   void order_filled(const order& o, const fill& f) override {
     of_.touched_.insert(o.symbol.value());
+    // If the drawdown limit cancels orders now, that belongs to the effects of the fill's event.
+    if (of_.core_.facts().open_orders > 0) unsettle(o);
     add_row(out_.rows(fill_table), of_.core_.settings().name, o, f);
     to_session(o, "order_filled", {{"number", o.request}, {"fill", json_of(f)}});
     tell_notice(of_.fill_channels_, notice_of(o, f), out_);
@@ -88,11 +95,14 @@ class portfolio_entity::outlet final : public portfolio_listener {
     of_.touched_.insert(o.symbol.value());
     add_row(out_.rows(order_table), o, ++of_.changes_);
   }
+  void unsettle(const order& o) {
+    if (!o.terms.paced_by.empty()) of_.unsettled_.emplace(o.terms.paced_by, o.terms.symbol);
+  }
   void to_session(const order& o, const char* type, json body) {
     out_.tell({std::string(session_kind), o.session}, {type, std::move(body)});
   }
   void to_venue(const order& o, const char* type, json body) {
-    of_.unsettled_.insert(o.terms.symbol);
+    unsettle(o);
     if (of_.venue_ == venue_choice::paper)
       return out_.tell({std::string(paper_venue_kind), o.terms.symbol}, {type, std::move(body)});
     const json record{{"type", type}, {"body", std::move(body)}};
@@ -111,8 +121,9 @@ void portfolio_entity::load(std::string_view state, int schema) {
   field_reader fields(from, "", wrong);
   fields.choice("venue", venue_).whole("changes", changes_, 0, INT64_MAX);
   if (const auto* unsettled = fields.member("unsettled"))
-    for (const auto& symbol : *unsettled)
-      if (symbol.is_string()) unsettled_.insert(symbol.get<std::string>());
+    for (const auto& one : *unsettled)
+      if (one.is_array() && one.size() == 2 && one[0].is_string() && one[1].is_string())
+        unsettled_.emplace(one[0].get<std::string>(), one[1].get<std::string>());
   if (!wrong.empty()) throw bad_state("portfolio: " + to_string(wrong));
   for (const auto* name : {"venue", "changes", "unsettled"}) from.erase(name);
   core_ = portfolio::load(from.dump());
@@ -145,21 +156,27 @@ void portfolio_entity::open(const message& what, const context& where, effects& 
   faults wrong;
   auto settings = core_.settings();
   auto venue = venue_choice::paper;
+  std::string session;
   field_reader fields(what.body, "", wrong);
   fields.decimal("cash", settings.cash, fixed{})
       .choice("venue", venue, presence::optional)
+      .name("session", session, presence::optional)
       .finish();
   if (!wrong.empty()) return refuse(wrong, out);
   const bool same = settings.cash == core_.settings().cash && venue == venue_;
   if (!same && (core_.facts().placed > 0 || core_.settings().cash != fixed{})) {
     out.unchanged();
-    return out.reply({{"error", "already_open"}, {"cash", to_string(core_.settings().cash)}});
+    out.reply({{"error", "already_open"}, {"cash", to_string(core_.settings().cash)}});
+  } else {
+    settings.ended_max = ended_max_of(venue);
+    if (!same) core_ = portfolio(settings);
+    venue_ = venue;
+    tell_risk(where, {}, out);
+    out.reply({{"cash", to_string(settings.cash)}, {"venue", name_of(venue)}});
   }
-  settings.ended_max = ended_max_of(venue);
-  if (!same) core_ = portfolio(settings);
-  venue_ = venue;
-  tell_risk(where, {}, out);  // No event's time: the day begins with the first decision.
-  out.reply({{"cash", to_string(settings.cash)}, {"venue", name_of(venue)}});
+  if (!session.empty())
+    out.tell({std::string(session_kind), session},
+             {"portfolio_opened", {{"venue", name_of(venue_)}}});
 }
 
 void portfolio_entity::place(const message& what, const context& where, effects& out) {
@@ -172,20 +189,21 @@ void portfolio_entity::place(const message& what, const context& where, effects&
   }
   outlet to(*this, out);
   core_.place(asked->request, asked->approved, to);
-  tell_risk(where, asked->request.decided.time, out);
+  tell_risk(where, {}, out);
 }
 
 void portfolio_entity::cancel(const message& what, const context& where, effects& out) {
   faults wrong;
-  const auto asked = parse<venue_cancel>(what.body, wrong);
+  auto asked = parse<venue_cancel>(what.body, wrong);
   if (!asked) return refuse(wrong, out);
+  if (asked->decided.time == time_point{}) asked->decided.time = where.now;
   outlet to(*this, out);
   const auto number = core_.number_of(asked->order);
   const auto why =
       number ? core_.cancel(*number, asked->decided, to) : portfolio_refusal::unknown_order;
   out.reply({{"order", asked->order}, {"refused", name_of(why)}});
   if (why != portfolio_refusal::none) return out.unchanged();
-  tell_risk(where, asked->decided.time, out);
+  tell_risk(where, {}, out);
 }
 
 void portfolio_entity::cancel_many(const message& what, const context& where, effects& out) {
@@ -198,9 +216,10 @@ void portfolio_entity::cancel_many(const message& what, const context& where, ef
   read_member(fields, "decided", decided, presence::optional);
   fields.finish();
   if (!wrong.empty()) return refuse(wrong, out);
+  if (decided.time == time_point{}) decided.time = where.now;
   outlet to(*this, out);
   out.reply({{"asked", core_.cancel_all(session, decided, to, scope)}});
-  tell_risk(where, decided.time, out);
+  tell_risk(where, {}, out);
 }
 
 void portfolio_entity::take_reports(const message& what, const context& where, effects& out) {
@@ -218,7 +237,6 @@ void portfolio_entity::take_reports(const message& what, const context& where, e
   }
   outlet to(*this, out);
   auto answers = json::array();
-  auto newest = time_point::min();
   for (const auto& one : *reports) {
     faults faulty;
     const auto report = parse<order_report>(one, faulty);
@@ -227,21 +245,14 @@ void portfolio_entity::take_reports(const message& what, const context& where, e
     if (!report) put_dead_letter(one, "malformed", to_string(faulty), where, out);
     if (why != portfolio_refusal::none && why != portfolio_refusal::repeated)
       put_dead_letter(one, name_of(why), report->order, where, out);
-    if (!report) continue;
-    newest = std::max(newest, report->time);
-    if (report->what != report_kind::filled || why != portfolio_refusal::none) continue;
-    tell_fill(*report, where, out);
-    newest = time_point::min();
+    if (!report || report->what != report_kind::filled || why != portfolio_refusal::none) continue;
+    // Each fill by itself, as in a back-test: the drawdown limit looks at equity after each. An
+    // external venue may tell of one without a time.
+    const auto time = report->time == time_point{} ? where.now : report->time;
+    tell_risk(where, {report->offset, time}, out);
   }
-  if (newest != time_point::min()) tell_risk(where, newest, out);
+  if (!touched_.empty()) tell_risk(where, {}, out);
   out.reply({{"refused", std::move(answers)}});
-}
-
-/// Each fill by itself, as in a back-test: the drawdown limit looks at equity after each. If it
-/// cancels orders, what that comes to belongs to the effects of the fill's event.
-void portfolio_entity::tell_fill(const order_report& filled, const context& where, effects& out) {
-  if (core_.facts().open_orders > 0) unsettled_.insert(filled.trade.symbol);
-  tell_risk(where, filled.time, out);
 }
 
 /// Behind all orders that the session has asked for.
@@ -249,7 +260,7 @@ void portfolio_entity::pass_question(const message& what, effects& out) {
   faults wrong;
   const auto asked = parse<effects_question>(what.body, wrong);
   if (!asked) return refuse(wrong, out);
-  unsettled_.erase(asked->symbol);
+  unsettled_.erase({asked->session, asked->symbol});
   out.tell({std::string(paper_venue_kind), asked->symbol}, what);
 }
 
@@ -259,15 +270,17 @@ void portfolio_entity::pass_answer(const message& what, effects& out) {
   faults wrong;
   auto told = parse<effects_question>(what.body, wrong);
   if (!told) return refuse(wrong, out);
-  if (unsettled_.erase(told->symbol) == 0)
+  if (unsettled_.erase({told->session, told->symbol}) == 0)
     return out.tell({std::string(session_kind), told->session}, what);
   told->known = -1;
   out.tell({std::string(paper_venue_kind), told->symbol}, {"await_effects", json_of(*told)});
 }
 
-void portfolio_entity::tell_risk(const context& where, time_point time, effects& out) {
+void portfolio_entity::tell_risk(const context& where, const decision_point& filled, effects& out) {
   const auto& facts = core_.facts();
-  facts_change change{time, facts.cash, facts.reserved, facts.open_orders, facts.placed, {}};
+  auto change = all_but_symbols(facts);
+  change.offset = filled.offset;
+  change.time = filled.time;
   for (const auto i : touched_)
     change.symbols.push_back({facts.names.name(symbol_index{i}), facts.symbols[i]});
   touched_.clear();

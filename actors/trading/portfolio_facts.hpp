@@ -54,7 +54,8 @@ struct portfolio_facts {
   money cash = 0;
   money reserved = 0;  // For open buys.
   std::int64_t open_orders = 0;
-  std::int64_t placed = 0;  // Verdict number of the newest order that is in these facts.
+  std::int64_t children_to_come = 0;  // That open orders with brackets may still place.
+  std::int64_t placed = 0;            // Verdict number of the newest order that is in these facts.
 };
 
 /// What a decision says of the market in one price: the last trade, otherwise the middle of the

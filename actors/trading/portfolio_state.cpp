@@ -36,6 +36,7 @@ class portfolio_loader {
     each("symbols", [this](const json& one, const std::string& path) { read_symbol(one, path); });
     each("orders", [this](const json& one, const std::string& path) { read_order(one, path); });
     read_ended();
+    for (auto& [number, o] : made_.orders_) made_.count_children(o);
     fields_.finish();
     if (!wrong_.empty()) damaged(to_string(wrong_));
     return std::move(made_);

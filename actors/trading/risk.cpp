@@ -376,7 +376,8 @@ class risk_hearing {
 
   void judge_counts() {
     const auto& limits = risk_.limits_;
-    const auto open = facts_.open_orders + std::ssize(risk_.in_flight_);
+    auto open = facts_.open_orders + facts_.children_to_come + children();
+    for (const auto& r : risk_.in_flight_) open += 1 + r.children;
     if (limits.open_orders_max && open >= *limits.open_orders_max)
       return refuse(limit::open_orders, "open_orders", open, "open_orders_max",
                     *limits.open_orders_max);
@@ -390,8 +391,10 @@ class risk_hearing {
     const auto counted = request_.reduce_only ? fixed{} : verdict_.quantity;
     const auto cash = value_of(counted, verdict_.reserve_price, rounding::up);
     risk_.in_flight_.push_back({verdict_.number, request_.symbol, request_.side, counted,
-                                std::max(reference_, price_), cash});
+                                std::max(reference_, price_), cash, children()});
   }
+
+  std::int64_t children() const { return children_of(request_.take_profit, request_.stop_loss); }
 
   risk& risk_;
   const order_request& request_;

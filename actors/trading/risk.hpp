@@ -64,6 +64,7 @@ class risk {
     fixed quantity;  // 0: it can only reduce.
     fixed price;
     money cash = 0;
+    std::int64_t children = 0;  // That its bracket may place.
   };
 
   /// What is kept of those who ask: sessions, and people under names of their own.

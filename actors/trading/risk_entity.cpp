@@ -30,6 +30,7 @@ void check_by_hand(const json& body, const order_request& request, faults& wrong
                                  std::string(trading_names_text));
   if (!market::is_symbol(request.symbol))
     fields.refuse("symbol", "must have " + std::string(market::symbols_text));
+  if (request.paced) fields.refuse("paced", "must be left out: it is for sessions");
 }
 
 notice denial_notice(const std::string& portfolio, const order_request& request,
@@ -104,7 +105,7 @@ void risk_entity::submit(const message& what, const context& where, effects& out
   const auto given = risk_.decide(*request, facts_);
   out.reply(json_of(given));
   if (given.refused == risk_refusal::duplicate) return out.unchanged();
-  if (before != risk_.state()) halt_by_drawdown(before, request->decided.time, where, out);
+  if (before != risk_.state()) halt_by_drawdown(before, request->decided, where, out);
   add_row(out.rows(verdict_table), where.self.key, *request, given);
   if (given.approved())
     return out.tell({std::string(portfolio_kind), where.self.key},
@@ -124,16 +125,18 @@ void risk_entity::follow(const message& what, const context& where, effects& out
     return out.reply(refused(wrong));
   }
   apply(*change, facts_);
+  if (change->time == time_point{}) return;
   const auto before = risk_.state();
-  if (risk_.observe(facts_)) halt_by_drawdown(before, change->time, where, out);
+  if (risk_.observe(facts_)) halt_by_drawdown(before, {change->offset, change->time}, where, out);
 }
 
-void risk_entity::halt_by_drawdown(trading_state before, time_point time, const context& where,
-                                   effects& out) {
+void risk_entity::halt_by_drawdown(trading_state before, const decision_point& at,
+                                   const context& where, effects& out) {
   audit(where, "state", std::string(name_of(before)), "halted",
         {{"by", "risk"}, {"reason", "drawdown"}}, out);
   decision_point decided;
-  decided.time = time;
+  decided.offset = at.offset;
+  decided.time = at.time;
   out.tell({std::string(portfolio_kind), where.self.key},
            {"cancel_orders",
             {{"scope", name_of(cancel_scope::opening)}, {"decided", json_of(decided)}}});

@@ -43,7 +43,8 @@ class risk_entity final : public entity {
  private:
   void submit(const message& what, const context& where, effects& out);
   void follow(const message& what, const context& where, effects& out);
-  void halt_by_drawdown(trading_state before, time_point time, const context& where, effects& out);
+  void halt_by_drawdown(trading_state before, const decision_point& at, const context& where,
+                        effects& out);
   void set_limits(const message& what, const context& where, effects& out);
   void set_state(const message& what, const context& where, effects& out);
   void audit(const context& where, std::string_view what, const std::string& before,

@@ -82,7 +82,8 @@ class risk_loader {
           .choice("side", r.side)
           .decimal("quantity", r.quantity, fixed{})
           .decimal("price", r.price, fixed{})
-          .amount("cash", r.cash);
+          .amount("cash", r.cash)
+          .whole("children", r.children, 0, INT64_MAX, presence::optional);
       fields.finish();
       made_.in_flight_.push_back(std::move(r));
     }
@@ -160,7 +161,8 @@ std::string risk::save() const {
                                 {"side", name_of(r.side)},
                                 {"quantity", to_string(r.quantity)},
                                 {"price", to_string(r.price)},
-                                {"cash", to_string(r.cash)}});
+                                {"cash", to_string(r.cash)},
+                                {"children", r.children}});
   if (peak_) out["peak"] = to_string(*peak_);
   return out.dump();
 }

@@ -96,7 +96,8 @@ bool session::ready(std::size_t symbol, std::int64_t offset) const {
   const auto& s = *slots_[symbol];
   if (phase_ != session_phase::running && phase_ != session_phase::paused) return false;
   if (s.unanswered > 0) return false;
-  return s.desk.open_.empty() || !settings_.venue_tells || s.known >= offset;
+  if (!settings_.venue_tells || s.known >= offset) return true;
+  return s.desk.open_.empty() && s.known >= s.awaited;
 }
 
 void session::take(std::size_t symbol, const market_event& e, const market::ohlcv& detail,
@@ -107,8 +108,12 @@ void session::take(std::size_t symbol, const market_event& e, const market::ohlc
   s.cursor = e.offset;
   if (only_moves_the_cursor(e)) return;
   const bool measures = settings_.size.by == sizing::volatility_target;
-  decision now{settings_.name, s.view, last_number_,
-               measures ? s.volatility.daily_percent(bars_a_day(settings_.bars)) : 0, out};
+  decision now{settings_.name,
+               settings_.venue_tells,
+               s.view,
+               last_number_,
+               measures ? s.volatility.daily_percent(bars_a_day(settings_.bars)) : 0,
+               out};
   const auto asked_before = out.requests.size(), canceled_before = out.cancels.size();
   s.desk.now_ = &now;
   bar_listener listener([&](const market::price_bar& closed) {
@@ -181,6 +186,18 @@ void session::denied(std::int64_t number) {
   end(*of, *order);
 }
 
+void session::child_placed(std::size_t symbol, own_order child, session_effects& out) {
+  slot* of = nullptr;
+  if (open_order(child.id, of) != nullptr) return;
+  if (phase_ == session_phase::stopped) out.cancels.push_back(child.id);
+  slots_[symbol]->desk.open_.push_back(std::move(child));
+}
+
+void session::order_resized(std::string_view id, fixed quantity) {
+  slot* of = nullptr;
+  if (auto* const order = open_order(id, of)) order->quantity = quantity;
+}
+
 void session::order_changed(std::string_view id, order_status status) {
   slot* of = nullptr;
   auto* const order = id.empty() ? nullptr : open_order(id, of);
@@ -200,6 +217,14 @@ void session::filled(const fill& f) {
   slot* of = nullptr;
   if (auto* const order = open_order(f.order, of))
     order->filled = fixed::from_raw(order->filled.raw() + f.quantity.raw());
+}
+
+void session::effects_awaited(std::size_t symbol, std::int64_t offset) {
+  slots_[symbol]->awaited = offset;
+}
+
+bool session::waits_for_effects(std::size_t symbol) const {
+  return slots_[symbol]->known < slots_[symbol]->awaited;
 }
 
 void session::effects_known(std::size_t symbol, std::int64_t offset) {

@@ -53,8 +53,8 @@ struct session_settings {
   std::vector<instrument> instruments;  // Of the symbols that it trades.
   market::period bars = market::period::m1;
   orders::size size;
-  /// The venue tells how far it has come (`effects_known`), and no event is taken before what its
-  /// orders came to until then is known. Real venues do not tell: false.
+  /// The portfolio's venue tells how far it has come (`effects_known`), and no event is taken
+  /// before what its orders came to until then is known. Real venues do not tell: false.
   bool venue_tells = true;
 };
 
@@ -80,6 +80,8 @@ class session {
   session& operator=(const session&) = delete;
 
   const session_settings& settings() const { return settings_; }
+  /// Before its first event.
+  void set_venue_tells(bool tells) { settings_.venue_tells = tells; }
   session_phase phase() const { return phase_; }
   std::size_t symbols() const { return slots_.size(); }
   /// Of a symbol; nothing: it does not trade that.
@@ -103,11 +105,19 @@ class session {
   // name what is not open are ignored.
   void approved(std::int64_t number, std::string id, fixed quantity, session_effects& out);
   void denied(std::int64_t number);
+  /// A child of a bracket is at the venue: an open order like those that were asked for.
+  void child_placed(std::size_t symbol, own_order child, session_effects& out);
+  /// The portfolio has changed an order's quantity.
+  void order_resized(std::string_view id, fixed quantity);
   /// The order has another state; in a final one it is no longer open.
   void order_changed(std::string_view id, order_status status);
   /// A fill of an order of this session, by number or id; the position follows it.
   /// Requires: not told before (the portfolio tells each once).
   void filled(const fill& f);
+  /// What its orders come to up to this offset has been asked for: no event is taken before the
+  /// answer, `effects_known`, even if none of them is open any more.
+  void effects_awaited(std::size_t symbol, std::int64_t offset);
+  bool waits_for_effects(std::size_t symbol) const;
   /// All effects of the symbol's events up to this offset have been told.
   void effects_known(std::size_t symbol, std::int64_t offset);
 

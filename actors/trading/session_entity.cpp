@@ -5,6 +5,7 @@
 #include "actors/market/symbol_entity.hpp"
 #include "actors/trading/messages.hpp"
 #include "actors/trading/paper_venue.hpp"
+#include "actors/trading/session_fields.hpp"
 #include "runtime/base/ensure.hpp"
 
 namespace troupe::trading {
@@ -32,6 +33,30 @@ void read(field_reader& from, denial& to) {
   from.whole("number", to.number, 1, INT64_MAX)
       .text("refused", to.refused)
       .text("detail", to.detail, presence::optional);
+}
+
+struct venue_told {
+  venue_choice venue = venue_choice::paper;
+};
+void read(field_reader& from, venue_told& to) {
+  from.choice("venue", to.venue);
+}
+
+struct child {
+  std::string symbol;
+  own_order order;
+};
+void read(field_reader& from, child& to) {
+  from.name("symbol", to.symbol);
+  read_member(from, "order", to.order);
+}
+
+struct order_size {
+  std::string order;
+  fixed quantity;
+};
+void read(field_reader& from, order_size& to) {
+  from.text("order", to.order).decimal("quantity", to.quantity, fixed());
 }
 
 struct order_change {
@@ -87,6 +112,7 @@ void session_entity::load(std::string_view state, int schema) {
   is("session", &json::is_object);
   for (const auto* name : {"from_now", "asks"}) is(name, &json::is_array);
   core_ = session::load(stored["session"].dump(), schema);
+  venue_known_ = stored.value("venue_known", true);
   created_ = from_micros(stored["created_at"]);
   commanded_ = from_micros(stored["commanded_at"]);
   for (const auto& one : stored["from_now"]) from_now_.push_back(one == true);
@@ -103,6 +129,7 @@ std::string session_entity::save() const {
   ensure(core_ != nullptr, "only sessions that exist have a state");
   const json beside{{"created_at", to_micros(created_)},
                     {"commanded_at", to_micros(commanded_)},
+                    {"venue_known", venue_known_},
                     {"from_now", from_now_},
                     {"asks", asks_}};
   auto text = beside.dump();
@@ -112,8 +139,11 @@ std::string session_entity::save() const {
 
 session_entity::hearing session_entity::hearing_of(std::string_view type) {
   static const std::map<std::string_view, hearing> all{
+      {"portfolio_opened", &session_entity::hear_venue},
       {"order_approved", &session_entity::hear_approval},
       {"order_denied", &session_entity::hear_denial},
+      {"child_placed", &session_entity::hear_child},
+      {"order_resized", &session_entity::hear_size},
       {"order_changed", &session_entity::hear_change},
       {"order_filled", &session_entity::hear_fill},
       {"effects_known", &session_entity::hear_effects}};
@@ -145,7 +175,6 @@ void session_entity::create(const message& what, const context& where, effects& 
   faults wrong;
   auto wish = read_create(what.body, name_, wrong);
   if (!wrong.empty()) return refuse(what, "malformed_command", to_string(wrong), where, out);
-  wish.settings.venue_tells = environment_->venue == venue_choice::paper;
   const auto answer = complete(wish, environment_->limits);
   if (answer.refusal != session_refusal::none)
     return refuse(what, name_of(answer.refusal), answer.detail, where, out);
@@ -156,10 +185,12 @@ void session_entity::create(const message& what, const context& where, effects& 
   asks_.assign(core_->symbols(), 0);
   awaited_.assign(core_->symbols(), -1);
   created_ = where.now;
+  venue_known_ = false;
   out.tell({"portfolio", core_->settings().portfolio},
            {"open_portfolio",
             {{"cash", to_string(environment_->cash_of(core_->settings().portfolio))},
-             {"venue", name_of(environment_->venue)}}});
+             {"venue", name_of(environment_->venue)},
+             {"session", name_}}});
   settle(what, "created", where, out);
 }
 
@@ -209,6 +240,14 @@ void session_entity::refuse(const message& what, std::string_view error, const s
 
 // ---- answers ------------------------------------------------------------------------------------
 
+/// It may have been opened before, for another venue than new portfolios are.
+void session_entity::hear_venue(const json& body, effects& out) {
+  const auto told = heard<venue_told>(body, out);
+  if (!told || venue_known_) return;
+  core_->set_venue_tells(told->venue == venue_choice::paper);
+  venue_known_ = true;
+}
+
 void session_entity::hear_approval(const json& body, effects& out) {
   const auto told = heard<approval>(body, out);
   if (!told) return;
@@ -220,6 +259,21 @@ void session_entity::hear_approval(const json& body, effects& out) {
 
 void session_entity::hear_denial(const json& body, effects& out) {
   if (const auto told = heard<denial>(body, out)) core_->denied(told->number);
+}
+
+void session_entity::hear_child(const json& body, effects& out) {
+  const auto told = heard<child>(body, out);
+  const auto symbol = told ? core_->index_of(told->symbol) : std::nullopt;
+  if (!symbol) return;
+  session_effects wishes;
+  core_->child_placed(*symbol, told->order, wishes);
+  carry_out(wishes, out);
+  if (core_->phase() == session_phase::stopped) ask_no_more(out);
+}
+
+void session_entity::hear_size(const json& body, effects& out) {
+  if (const auto told = heard<order_size>(body, out))
+    core_->order_resized(told->order, told->quantity);
 }
 
 void session_entity::hear_change(const json& body, effects& out) {
@@ -255,7 +309,7 @@ void session_entity::hear_effects(const json& body, effects& out) {
 
 std::vector<followed> session_entity::follows() const {
   std::vector<followed> all;
-  if (core_ == nullptr ||
+  if (core_ == nullptr || !venue_known_ ||
       (core_->phase() != session_phase::running && core_->phase() != session_phase::paused))
     return all;
   for (std::size_t i = 0; i < core_->symbols(); ++i)
@@ -321,9 +375,11 @@ void session_entity::await_effects(std::size_t symbol, std::int64_t offset, effe
   const auto& open = core_->open_orders(symbol);
   const bool unanswered =
       std::any_of(open.begin(), open.end(), [](const auto& o) { return o.id.empty(); });
-  if (!core_->settings().venue_tells || open.empty() || awaited_[symbol] >= offset) return;
+  if (!core_->settings().venue_tells || awaited_[symbol] >= offset) return;
+  if (open.empty() && !core_->waits_for_effects(symbol)) return;
   if (unanswered && offset != paper_venue::no_limit) return;
   awaited_[symbol] = offset;
+  core_->effects_awaited(symbol, offset);
   const auto& settings = core_->settings();
   out.tell({"portfolio", settings.portfolio},
            {"await_effects",

@@ -19,8 +19,9 @@ namespace troupe::trading {
 ///
 /// It tells `risk/PORTFOLIO` its requests (`submit_order`) and `portfolio/PORTFOLIO` its cancels
 /// (`cancel_order`), and with the paper venue `await_effects` for the next event that it wants to
-/// take. It is told `order_approved` or `order_denied`, `order_changed`, `order_filled` and
-/// `effects_known`.
+/// take. It is told `portfolio_opened` with the venue of its portfolio, before which it takes no
+/// event, `order_approved` or `order_denied`, `child_placed`, `order_resized`, `order_changed`,
+/// `order_filled` and `effects_known`.
 class session_entity final : public entity {
  public:
   session_entity(std::string name, std::shared_ptr<const trading_options> environment);
@@ -42,8 +43,11 @@ class session_entity final : public entity {
   void refuse(const message& what, std::string_view error, const std::string& detail,
               const context& where, effects& out) const;
 
+  void hear_venue(const nlohmann::json& body, effects& out);
   void hear_approval(const nlohmann::json& body, effects& out);
   void hear_denial(const nlohmann::json& body, effects& out);
+  void hear_child(const nlohmann::json& body, effects& out);
+  void hear_size(const nlohmann::json& body, effects& out);
   void hear_change(const nlohmann::json& body, effects& out);
   void hear_fill(const nlohmann::json& body, effects& out);
   void hear_effects(const nlohmann::json& body, effects& out);
@@ -58,6 +62,7 @@ class session_entity final : public entity {
   const std::shared_ptr<const trading_options> environment_;
   std::unique_ptr<session> core_;  // Null: there is no such session yet.
   time_point created_{}, commanded_{};
+  bool venue_known_ = true;         // Whether the portfolio has told where its orders go.
   std::vector<bool> from_now_;      // By symbol: it begins with whatever comes next.
   std::vector<std::int64_t> asks_;  // By symbol: number of the last question for effects.
   /// By symbol: effects have been asked for up to here. Not state: to ask again does no harm.

@@ -16,7 +16,8 @@ struct session::slot {
   orders desk;
   bar_volatility volatility;
   std::int64_t cursor = -1;
-  std::int64_t known = -1;      // Effects are known up to this offset.
+  std::int64_t known = -1;      // Effects are known up to this offset ...
+  std::int64_t awaited = -1;    // ... and have been asked for up to this one.
   std::int64_t unanswered = 0;  // Requests without a verdict.
 };
 

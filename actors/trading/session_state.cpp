@@ -33,19 +33,21 @@ void read(field_reader& from, instrument& to) {
       .flag("tradable", to.tradable);
 }
 
-static json json_of(const own_order& o) {
-  return {{"number", o.number},
-          {"id", o.id},
-          {"side", name_of(o.side)},
-          {"type", name_of(o.type)},
-          {"limit", to_string(o.limit)},
-          {"stop", to_string(o.stop)},
-          {"quantity", to_string(o.quantity)},
-          {"filled", to_string(o.filled)},
-          {"status", name_of(o.status)}};
+json json_of(const own_order& o) {
+  json out{{"number", o.number},
+           {"id", o.id},
+           {"side", name_of(o.side)},
+           {"type", name_of(o.type)},
+           {"limit", to_string(o.limit)},
+           {"stop", to_string(o.stop)},
+           {"quantity", to_string(o.quantity)},
+           {"filled", to_string(o.filled)},
+           {"status", name_of(o.status)}};
+  if (o.child) out["child"] = true;
+  return out;
 }
 
-static void read(field_reader& from, own_order& to) {
+void read(field_reader& from, own_order& to) {
   from.whole("number", to.number, 1, offset_max)
       .text("id", to.id)
       .choice("side", to.side, presence::required)
@@ -54,7 +56,8 @@ static void read(field_reader& from, own_order& to) {
       .decimal("stop", to.stop, fixed())
       .decimal("quantity", to.quantity, fixed())
       .decimal("filled", to.filled, fixed())
-      .choice("status", to.status, presence::required);
+      .choice("status", to.status, presence::required)
+      .flag("child", to.child);
 }
 
 json json_of(const session_settings& s) {
@@ -94,7 +97,7 @@ struct saved_symbol {
   decision_point now;
   fixed position;
   std::vector<own_order> open;
-  std::int64_t cursor = -1, known = -1;
+  std::int64_t cursor = -1, known = -1, awaited = -1;
   json market, strategy, volatility;
 };
 
@@ -102,7 +105,9 @@ void read(field_reader& from, saved_symbol& to) {
   read_member(from, "instrument", to.rules);
   read_member(from, "now", to.now);
   from.decimal("position", to.position, fixed::from_raw(INT64_MIN));
-  from.whole("cursor", to.cursor, -1, offset_max).whole("known", to.known, -1, offset_max);
+  from.whole("cursor", to.cursor, -1, offset_max)
+      .whole("known", to.known, -1, offset_max)
+      .whole("awaited", to.awaited, -1, offset_max, presence::optional);
   for (const auto& [name, target] : {std::pair{"market", &to.market},
                                      {"strategy", &to.strategy},
                                      {"volatility", &to.volatility}})
@@ -164,7 +169,8 @@ std::string session::save() const {
                        {"position", to_string(s->desk.position_)},
                        {"open", std::move(open)},
                        {"cursor", s->cursor},
-                       {"known", s->known}});
+                       {"known", s->known},
+                       {"awaited", s->awaited}});
   }
   return json{{"settings", json_of(settings_)},
               {"phase", name_of(phase_)},
@@ -195,6 +201,7 @@ std::unique_ptr<session> session::load(std::string_view state, int schema) {
     for (const auto& order : s.desk.open_) s.unanswered += order.id.empty() ? 1 : 0;
     s.cursor = from.cursor;
     s.known = from.known;
+    s.awaited = from.awaited;
   }
   return loaded;
 }

@@ -34,6 +34,7 @@ std::int64_t orders::place(order_request wish) {
   wish.number = ++now_->last_number;
   wish.symbol = now_->view.symbol;
   wish.decided = now_->view.now;
+  wish.paced = now_->paced;
   if (wish.size_by == sizing::volatility_target)
     wish.volatility = fixed::from_raw(std::llround(now_->volatility * fixed::scale));
   open_.push_back({wish.number,
@@ -44,22 +45,31 @@ std::int64_t orders::place(order_request wish) {
                    wish.stop,
                    {},
                    {},
-                   order_status::pending});
+                   order_status::pending,
+                   false});
   now_->out.requests.push_back(std::move(wish));
   return now_->last_number;
 }
 
 bool orders::cancel(std::int64_t number) {
-  const auto found = std::find_if(open_.begin(), open_.end(),
-                                  [number](const auto& o) { return o.number == number; });
-  if (!active_ || found == open_.end() || found->id.empty()) return false;
-  ensure(now_ != nullptr, "orders are canceled while a strategy decides");
-  now_->out.cancels.push_back(found->id);
-  return true;
+  bool found = false;
+  for (const auto& order : open_) {
+    if (!active_ || order.number != number || order.id.empty()) continue;
+    ask_cancel(order);
+    found = true;
+    if (!order.child) break;  // It stands before its children, which guard what it has filled.
+  }
+  return found;
 }
 
 void orders::cancel_all() {
-  for (const auto& order : open_) cancel(order.number);
+  for (const auto& order : open_)
+    if (active_ && !order.id.empty()) ask_cancel(order);
+}
+
+void orders::ask_cancel(const own_order& order) {
+  ensure(now_ != nullptr, "orders are canceled while a strategy decides");
+  now_->out.cancels.push_back(order.id);
 }
 
 fixed orders::price_near(const instrument& rules, double price, bool up) {

@@ -30,6 +30,8 @@ struct own_order {
   fixed quantity;     // As sized by the risk check; 0 before.
   fixed filled;
   order_status status = order_status::pending;
+  /// Of a bracket: placed against what the order of this number has filled.
+  bool child = false;
 };
 
 /// What a session asks of the rest: cancels are meant before requests.
@@ -41,6 +43,7 @@ struct session_effects {
 /// The decision under way, given by the session.
 struct decision {
   const std::string& session;
+  bool paced;  // As order_request::paced.
   const market_view& view;
   std::int64_t& last_number;
   double volatility;  // One day's standard deviation of returns, percent; 0: not measured.
@@ -75,9 +78,10 @@ class orders {
   /// yet.
   std::int64_t place(order_request wish);
 
-  /// False: no such open order, or not active.
+  /// The order of this request; once that has ended, the children of its bracket. False: none of
+  /// them is open, or not active.
   bool cancel(std::int64_t number);
-  void cancel_all();
+  void cancel_all();  // Children, too.
 
   /// The nearest price of the instrument's price step; `up`: not below, else not above.
   static fixed price_near(const instrument& rules, double price, bool up);
@@ -85,6 +89,7 @@ class orders {
  private:
   friend class session;
   std::int64_t market(side s);
+  void ask_cancel(const own_order& order);
 
   fixed position_;
   std::vector<own_order> open_;

@@ -1,7 +1,6 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "actors/trading/paper_venue.hpp"
 #include "actors/trading/risk_entity.hpp"
 #include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
@@ -181,11 +180,6 @@ int order_submit(const options& o) {
   const auto answer = give_command(all, {risk_of(o), "submit_order_by_hand", request, o.id});
   if (answer.contains("refused"))
     throw failure(text_of(answer.at("refused")), why_refused(o, answer));
-  give_command(all, {{std::string(trading::portfolio_kind), o.portfolio},
-                     "await_effects",
-                     json_of(trading::effects_question{o.portfolio, request.value("session", ""),
-                                                       request.value("symbol", ""), 0,
-                                                       trading::paper_venue::no_limit})});
   return print_answer(answer, o.as_json,
                       "approved, quantity " + text_of(answer.value("quantity", json())));
 }

@@ -64,7 +64,8 @@ order_request any_request(chance& c) {
           c.maybe(),
           c.maybe(),
           c.maybe(),
-          any_point(c)};
+          any_point(c),
+          c.flag()};
 }
 
 verdict any_verdict(chance& c) {
@@ -86,7 +87,8 @@ venue_order any_order(chance& c) {
           c.maybe(),
           c.flag() ? c.time() : time_point{},
           c.flag() ? c.name() : "",
-          any_point(c)};
+          any_point(c),
+          c.flag() ? c.name() : ""};
 }
 
 fill any_fill(chance& c) {
@@ -108,7 +110,8 @@ order_report any_report(chance& c) {
 }
 
 facts_change any_change(chance& c) {
-  facts_change change{c.time(), c.sum(), c.sum(), c.number(), c.number(), {}};
+  facts_change change{c.number(), c.time(),   c.sum(),    c.sum(),
+                      c.number(), c.number(), c.number(), {}};
   change.symbols.push_back(
       {"A", {fixed::from_raw(-c.amount().raw()), c.maybe(), c.maybe(), c.maybe()}});
   if (c.flag()) change.symbols.push_back({"B", {}});
@@ -137,6 +140,7 @@ order any_held_order(chance& c) {
   o.take_profit_order = c.number();
   o.stop_loss_order = c.number();
   o.children_filled = c.maybe();
+  if (c.flag()) o.children_at = any_point(c);
   if (c.flag()) o.fill_ids = {c.name(), c.name()};
   return o;
 }
@@ -260,8 +264,9 @@ TEST_CASE("faults name field, value and what is allowed") {
 
 TEST_CASE("facts are changed by what a portfolio tells of them") {
   portfolio_facts facts;
-  apply({{}, 10, 3, 2, 7, {{"SPY", {dec("5"), {}, {}, dec("100")}}}}, facts);
-  apply({{}, 11, 0, 1, 8, {{"IBM", {dec("1"), {}, {}, dec("50")}}}}, facts);
+  apply({-1, {}, 10, 3, 2, 1, 7, {{"SPY", {dec("5"), {}, {}, dec("100")}}}}, facts);
+  apply({-1, {}, 11, 0, 1, 0, 8, {{"IBM", {dec("1"), {}, {}, dec("50")}}}}, facts);
+  CHECK(facts.children_to_come == 0);
   CHECK(facts.cash == 11);
   CHECK(facts.placed == 8);
   REQUIRE(facts.symbols.size() == 2);

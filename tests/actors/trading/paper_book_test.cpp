@@ -120,6 +120,38 @@ TEST_CASE("market orders take the quote's other side where there are quotes, els
   CHECK(v.on_bar(6, prices("98", "103", "97", "100")) == strings{"filled 3 5@98 taker"});
 }
 
+TEST_CASE("a bar that opened before the decision, or before what the order has met, never counts") {
+  const auto minute = [](std::int64_t offset, std::int64_t opens) {
+    auto e = bar(offset);
+    e.length = market::period::m1;
+    e.time = begin_micros + opens * second;
+    return e;
+  };
+  const auto p = prices("98", "103", "97", "100");
+  venue v;
+  const auto on_minute = [&](std::int64_t offset, std::int64_t opens) {
+    v.book = paper_book::load(v.book.save());
+    v.book.apply(minute(offset, opens), &p, v.out);
+    return v.said();
+  };
+  v.order("1", side::buy, "5");
+  v.o.decided = decided(10, begin_micros + 10 * second);
+  v.send();
+  CHECK(on_minute(11, 0) == strings{});
+  CHECK(on_minute(12, 60) == strings{"filled 1 5@98 taker"});
+  // Its stop has risen since the bar opened: the bar's open is of before.
+  v.order("2", side::sell, "5", order_type::trailing_stop).trail = dec("5");
+  v.o.decided = decided(12, begin_micros + 130 * second);
+  v.send();
+  CHECK(v.on(trade(140, "110")) == strings{});
+  v.order("3", side::sell, "5");  // This one has met nothing yet.
+  v.o.decided = decided(140, begin_micros + 130 * second);
+  v.send();
+  CHECK(on_minute(141, 130) == strings{"filled 3 5@98 taker"});
+  CHECK(on_minute(142, 140) == strings{});
+  CHECK(on_minute(143, 200) == strings{"filled 2 5@98 taker"});
+}
+
 TEST_CASE("forming bars and tickers never fill") {
   venue v;
   v.order("1", side::buy, "5");
@@ -422,6 +454,12 @@ TEST_CASE("cancels: at once, or after the latency; too late they are refused") {
   slow.book.cancel("p1-2", decided(2, begin_micros + 2 * second), slow.out);
   CHECK(slow.on(trade(3, "85")) == strings{"filled 1 5@90 maker"});
   CHECK(slow.on(trade(4, "70")) == strings{"canceled 2"});
+  slow.limit("3", side::buy, "5", "60");
+  slow.send();
+  slow.book.cancel("p1-3", decided(-1, begin_micros + 9 * second), slow.out);  // By hand.
+  REQUIRE(slow.out.size() == 1);
+  CHECK(slow.out[0].time == from_micros(begin_micros + 9 * second));
+  CHECK(slow.said() == strings{"canceled 3"});
 }
 
 TEST_CASE("orders that the venue does not take") {

@@ -96,6 +96,18 @@ class shuffling_venue final : public portfolio_listener {
   }
 };
 
+/// Of open entries none of whose children is open.
+std::int64_t children_to_come(const portfolio& p) {
+  std::int64_t all = 0;
+  for (const auto& [number, entry] : p.orders()) {
+    bool waits = !is_final(entry.status);
+    for (const auto& [other, o] : p.orders())
+      if (o.entry == number && !is_final(o.status)) waits = false;
+    if (waits) all += (entry.take_profit > fixed{} ? 1 : 0) + (entry.stop_loss > fixed{} ? 1 : 0);
+  }
+  return all;
+}
+
 void check(const portfolio& p, const ledger& booked, std::mt19937& random) {
   const auto initial = to_money(p.settings().cash);
   CHECK(p.cash() == initial + booked.cash);
@@ -124,6 +136,7 @@ void check(const portfolio& p, const ledger& booked, std::mt19937& random) {
   CHECK(buys == 0);
   CHECK(sells == 0);
   CHECK(open == p.facts().open_orders);
+  CHECK(children_to_come(p) == p.facts().children_to_come);
 }
 
 order_request random_request(std::mt19937& random, std::int64_t number) {
@@ -139,6 +152,7 @@ order_request random_request(std::mt19937& random, std::int64_t number) {
 void check_saved(const portfolio& p) {
   const auto again = portfolio::load(p.save());
   REQUIRE(again.orders().size() == p.orders().size());
+  CHECK(again.facts().children_to_come == p.facts().children_to_come);
   for (const auto& [number, o] : p.orders()) CHECK(json_of(*again.find(number)) == json_of(o));
 }
 

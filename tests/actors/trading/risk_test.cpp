@@ -107,6 +107,19 @@ const refusal_case cases[]{
        s.limits.open_orders_max = 3;
        s.facts.open_orders = 3;
      }},
+    {open_orders, "open_orders=3 open_orders_max=3",
+     [](scene& s) {
+       s.limits.open_orders_max = 3;
+       s.facts.open_orders = 1;
+       s.facts.children_to_come = 2;
+     }},
+    {open_orders, "open_orders=3 open_orders_max=3",
+     [](scene& s) {
+       s.limits.open_orders_max = 3;
+       s.facts.open_orders = 1;
+       s.order.take_profit = dec("110");
+       s.order.stop_loss = dec("90");
+     }},
     {order_rate, "orders_max=1 orders_window_ms=1000",
      [](scene& s) {
        s.limits.orders_max = 1;

@@ -1,107 +1,12 @@
 #include <doctest/doctest.h>
 
-#include <deque>
-#include <map>
-
-#include "actors/trading/portfolio_entity.hpp"
-#include "actors/trading/trading_tables.hpp"
 #include "runtime/codec/text.hpp"
-#include "trading_support.hpp"
+#include "trading_shard.hpp"
 
 using namespace troupe;
 using namespace troupe::trading;
 using namespace troupe::trading::test;
 using nlohmann::json;
-
-namespace {
-
-risk_limits generous() {
-  risk_limits limits;
-  limits.symbols["SPY"].short_max = dec("1000");
-  return limits;
-}
-
-/// One shard: delivers what the entities tell each other at once, and keeps what goes elsewhere.
-class shard {
- public:
-  explicit shard(const notice_rules& notices = {}) {
-    kinds["risk"] = make_risk_kind([](std::string_view) { return generous(); }, notices);
-    kinds["portfolio"] = make_portfolio_kind(notices.fills);
-  }
-
-  /// The answer to a message.
-  json send(std::string kind, std::string type, json body, std::string portfolio = "p1") {
-    answer = nullptr;
-    waiting.push_back(
-        {{std::move(kind), std::move(portfolio)}, {std::move(type), std::move(body)}});
-    while (!waiting.empty()) {
-      auto next = std::move(waiting.front());
-      waiting.pop_front();
-      deliver(next);
-    }
-    return answer;
-  }
-  strings taken() { return std::exchange(outside, {}); }
-  std::size_t rows_of(const table_def& table) const {
-    std::size_t sum = 0;
-    for (const auto& b : blocks)
-      if (&b.table() == &table) sum += b.rows();
-    return sum;
-  }
-  /// A text cell of the newest row of a table.
-  std::string cell(const table_def& table, std::size_t column) const {
-    for (auto b = blocks.rbegin(); b != blocks.rend(); ++b)
-      if (&b->table() == &table) return std::get<std::string>(b->column(column).back());
-    return {};
-  }
-  /// Every entity is saved and made anew.
-  void restart() {
-    for (auto& [id, one] : entities) {
-      const auto text = one->save();
-      auto again = kinds.at(id.first).make({id.first, id.second});
-      again->load(text, kinds.at(id.first).schema);
-      CHECK(again->save() == text);
-      one = std::move(again);
-    }
-  }
-
-  std::vector<effects::published> records;
-  std::vector<row_block> blocks;
-  time_point now = from_micros(begin_micros);
-
- private:
-  void deliver(const effects::told& what) {
-    if (!kinds.contains(what.to.kind)) {
-      outside.push_back(what.to.kind + "/" + what.to.key + " " + what.what.type + " " +
-                        what.what.body.dump());
-      return;
-    }
-    auto& one = entities[{what.to.kind, what.to.key}];
-    if (!one) one = kinds.at(what.to.kind).make(what.to);
-    effects out;
-    one->handle(what.what, {what.to, now}, out);
-    for (auto& t : out.tells) waiting.push_back(std::move(t));
-    for (auto& r : out.records) records.push_back(std::move(r));
-    for (auto& b : out.blocks) blocks.push_back(std::move(b));
-    if (out.answer && answer.is_null()) answer = *out.answer;  // The first of a unit counts.
-  }
-
-  std::map<std::string, kind_def> kinds;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<entity>> entities;
-  std::deque<effects::told> waiting;
-  strings outside;
-  json answer;
-};
-
-json body_of(const order_request& r) {
-  return json_of(r);
-}
-
-json reports_of(const order_report& r) {
-  return {{"reports", {json_of(r)}}, {"symbol", "SPY"}};
-}
-
-}  // namespace
 
 TEST_CASE("an order goes from the session through risk check and portfolio to the venue and back") {
   shard s;
@@ -225,6 +130,10 @@ TEST_CASE("people and sessions have numbers of their own: nobody orders under a 
   r.symbol = "S\\PY";
   ++r.number;
   CHECK(s.send("risk", "submit_order_by_hand", body_of(r))["faults"].size() == 1);
+  r.symbol = "SPY";
+  r.paced = true;
+  CHECK(s.send("risk", "submit_order_by_hand", body_of(r))["faults"][0] ==
+        "paced = true: must be left out: it is for sessions");
 }
 
 TEST_CASE("a portfolio's name is one that a session could have, whatever is said to it") {
@@ -275,7 +184,11 @@ TEST_CASE("cancels") {
   s.send("risk", "set_state", {{"state", "halted"}, {"by", "ann"}, {"reason", "lunch"}});
   s.taken();
   CHECK(s.send("portfolio", "cancel_order", {{"order", "p1-1"}})["refused"] == "none");
-  CHECK(s.taken() == strings{R"(paper_venue/SPY cancel_order {"order":"p1-1"})"});
+  // By hand: it names no event, and is of now.
+  CHECK(
+      s.taken() ==
+      strings{
+          R"(paper_venue/SPY cancel_order {"decided":{"time":1700000000000000},"order":"p1-1"})"});
   CHECK(s.send("portfolio", "cancel_order", {{"order", "p1-1"}})["refused"] == "repeated");
   CHECK(s.send("portfolio", "cancel_order", {{"order", "p1-2"}})["refused"] == "unknown_order");
   CHECK(s.send("portfolio", "cancel_order", {{"order", "p2-1"}})["refused"] == "unknown_order");
@@ -307,8 +220,10 @@ TEST_CASE("a halt leaves open orders and says how many, or has them all canceled
     s.restart();
     CHECK(s.send("risk", "set_state", cancel) ==
           json{{"state", state}, {"open_orders", 2}, {"cancel_orders", true}});
-    CHECK(s.taken() == strings{R"(paper_venue/SPY cancel_order {"order":"p1-2"})",
-                               R"(paper_venue/SPY cancel_order {"order":"p1-3"})"});
+    const strings cancels{
+        R"(paper_venue/SPY cancel_order {"decided":{"time":1700000000000000},"order":"p1-2"})",
+        R"(paper_venue/SPY cancel_order {"decided":{"time":1700000000000000},"order":"p1-3"})"};
+    CHECK(s.taken() == cancels);
     CHECK(s.cell(risk_change_table, 3) == "open_orders");
     CHECK(s.cell(risk_change_table, 4) == "2");
     s.send("risk", "set_state", cancel);
@@ -386,53 +301,6 @@ TEST_CASE("a fill that takes equity too far down halts trading by itself") {
   CHECK(s.cell(risk_change_table, 6) == "risk");
   CHECK(s.send("risk", "submit_order", body_of(request(2, side::sell, "10")))["refused"] ==
         "drawdown");
-}
-
-TEST_CASE(
-    "the drawdown limit cancels what could open positions, and leaves what only closes them") {
-  for (const bool by_fill : {true, false}) {
-    CAPTURE(by_fill);
-    shard s;
-    s.send("portfolio", "open_portfolio", {{"cash", "10000"}});
-    s.send("risk", "set_limits", {{"by", "ann"}, {"limits", {{"drawdown_max_percent", "5"}}}});
-    auto entry = request(1, side::buy, "25");
-    entry.stop_loss = dec("50");
-    s.send("risk", "submit_order", body_of(entry));
-    s.send("risk", "submit_order", body_of(limit_request(2, side::buy, "5", "70")));
-    s.send("risk", "submit_order", body_of(limit_request(3, side::buy, "5", "60")));
-    s.send("portfolio", "order_reports", reports_of(filled("p1-1", 1, side::buy, "25", "100")));
-    s.taken();
-    strings expected{
-        R"(paper_venue/SPY cancel_order {"decided":{"time":1700000000000000},"order":"p1-2"})",
-        R"(paper_venue/SPY cancel_order {"decided":{"time":1700000000000000},"order":"p1-3"})"};
-    if (by_fill) {
-      s.send("portfolio", "order_reports", reports_of(filled("p1-2", 1, side::buy, "1", "70")));
-    } else {
-      auto low = request(4, side::sell, "1");
-      low.decided.last = dec("70");
-      CHECK(s.send("risk", "submit_order", body_of(low))["refused"] == "drawdown");
-    }
-    strings cancels;
-    for (const auto& one : s.taken())
-      if (one.find("cancel_order") != std::string::npos) cancels.push_back(one);
-    CHECK(cancels == expected);  // Not p1-4, the stop.
-    CHECK(s.send("risk", "show", {})["facts"]["open_orders"] == 3);
-  }
-}
-
-TEST_CASE("each fill of one message counts for the drawdown limit, as in a back-test") {
-  shard s;
-  s.send("portfolio", "open_portfolio", {{"cash", "10000"}});
-  s.send("risk", "set_limits", {{"by", "ann"}, {"limits", {{"drawdown_max_percent", "5"}}}});
-  s.send("risk", "submit_order", body_of(request(1, side::buy, "50")));
-  s.send("portfolio", "order_reports",
-         {{"symbol", "SPY"},
-          {"reports",
-           {json_of(filled("p1-1", 1, side::buy, "25", "100")),
-            json_of(filled("p1-1", 2, side::buy, "5", "130")),
-            json_of(filled("p1-1", 3, side::buy, "5", "105"))}}});
-  CHECK(s.send("risk", "show", {})["risk"]["trading_state"] == "halted");  // 10,750 to 10,000.
-  CHECK(s.send("risk", "show", {})["risk"]["peak"] == "10750");
 }
 
 TEST_CASE("a portfolio is opened once") {

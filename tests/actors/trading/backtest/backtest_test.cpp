@@ -6,6 +6,7 @@
 #include <random>
 
 #include "rig.hpp"
+#include "tests/actors/trading/drawn_strategy.hpp"
 
 namespace troupe::trading::test {
 
@@ -116,11 +117,22 @@ TEST_CASE("decided on a close, filled at the next open, with slippage and fee ag
 }
 
 TEST_CASE("what comes later changes nothing that came before") {
-  const auto strategies = {
-      grid(), settings_for("sma_cross", {{"fast", 3}, {"slow", 7}}, market::period::s1)};
-  for (const auto& session : strategies) {
+  const auto drawn_with = [](std::int64_t seed) {
+    return settings_for(drawn(), {{"seed", static_cast<double>(seed)}}, market::period::m1);
+  };
+  const auto of = [](const stretch& log) {
+    return symbol_data{instrument_of("SPY"), log.events, log.details};
+  };
+  constexpr std::int64_t minute_ms = 60'000;
+  const std::vector<std::pair<session_settings, symbol_data>> table{
+      {grid(), ticks("SPY", 3, 600)},
+      {settings_for("sma_cross", {{"fast", 3}, {"slow", 7}}, market::period::s1),
+       ticks("SPY", 3, 600)},
+      {drawn_with(1), of(drawn_market(1).ticks(600, minute_ms))},
+      {drawn_with(2), of(drawn_market(2).bars(600, market::period::m1))},
+      {drawn_with(3), of(drawn_market(3).mixed(600, minute_ms))}};
+  for (const auto& [session, data] : table) {
     const auto settings = settings_of(session);
-    const auto data = ticks("SPY", 3, 600);
     const auto whole = run_backtest(settings, {&data, 1});
     CHECK(whole.fills.size() > 20);
     for (std::size_t t = 25; t < data.events.size(); t += 25) {
@@ -131,6 +143,10 @@ TEST_CASE("what comes later changes nothing that came before") {
         auto& e = other.events[i];
         e.price = fixed::from_raw(e.price.raw() * 3);
         e.ask = fixed::from_raw(e.ask.raw() * 3);
+        if (e.kind != event_kind::bar) continue;
+        auto& x = other.details[e.detail];
+        for (auto* price : {&x.open, &x.high, &x.low, &x.close})
+          *price = fixed::from_raw(price->raw() * 3);
       }
       const auto expected = until(whole, offset, time);
       CHECK(until(run_backtest(settings, {&cut, 1}), offset, time) == expected);
@@ -146,6 +162,17 @@ TEST_CASE("no fill comes from the event of its decision or one before it") {
   std::map<std::string, std::int64_t> decided;
   for (const auto& o : r.orders) decided[o.id] = to_micros(o.request.decided.time);
   for (const auto& f : r.fills) CHECK(to_micros(f.time) > decided.at(f.order));
+}
+
+TEST_CASE("no bar fills what was decided after it had opened") {
+  const auto log = drawn_market(6).mixed(3000, 20'000);
+  const symbol_data data{instrument_of("SPY"), log.events, log.details};
+  const auto session = settings_for(drawn(), {{"seed", 6}}, market::period::m1);
+  const auto r = run_backtest(settings_of(session), {&data, 1});
+  CHECK(r.fills.size() > 200);
+  std::map<std::string, std::int64_t> decided;
+  for (const auto& o : r.orders) decided[o.id] = to_micros(o.request.decided.time);
+  for (const auto& f : r.fills) CHECK(to_micros(f.time) >= decided.at(f.order));
 }
 
 TEST_CASE("equal input gives equal output") {

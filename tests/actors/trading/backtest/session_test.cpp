@@ -155,6 +155,78 @@ TEST_CASE("answers count once, and those for what is not open do nothing") {
   CHECK(a.s.open_orders(0)[0].status == order_status::partially_filled);
 }
 
+TEST_CASE("once asked for, effects are waited for though no order is open any more") {
+  asked a;
+  a.s.approved(1, "p1-1", units(100), a.out);
+  a.s.effects_awaited(0, 1);
+  a.s.order_changed("p1-1", order_status::filled);
+  CHECK_FALSE(a.s.ready(0, 1));
+  const auto again = session::load(a.s.save(), session_schema);
+  CHECK_FALSE(again->ready(0, 1));
+  a.s.effects_known(0, 1);
+  CHECK(a.s.ready(0, 2));
+}
+
+TEST_CASE("a bracket's children stand beside their entry until they end; a cancel spares them") {
+  class canceler final : public strategy {
+   public:
+    void on_trade(const market_view&, const market::market_event&, orders& with) override {
+      if (with.open().empty()) {
+        with.buy();
+      } else {
+        with.cancel(1);
+      }
+    }
+  };
+  if (find_strategy("test_canceler") == nullptr)
+    add_strategy({"test_canceler",
+                  "cancels what it has bought",
+                  {},
+                  [](const parameter_values&) -> std::unique_ptr<strategy> {
+                    return std::make_unique<canceler>();
+                  },
+                  {}});
+  session s(settings_for("test_canceler", {}));
+  session_effects out;
+  std::int64_t offset = 0;
+  const auto trade = [&] {
+    out = {};
+    market::market_event e;
+    e.time = e.offset = offset++;
+    e.price = units(10);
+    e.size = units(1);
+    s.effects_known(0, e.offset);
+    s.take(0, e, {}, out);
+    return out.cancels;
+  };
+  using ids = std::vector<std::string>;
+  s.obey(start, out);
+  trade();
+  s.approved(1, "p1-1", units(100), out);
+  own_order child;
+  child.number = 1;
+  child.quantity = units(4);
+  child.child = true;
+  for (const auto* id : {"p1-2", "p1-3", "p1-3"}) {
+    child.id = id;
+    s.child_placed(0, child, out);
+  }
+  REQUIRE(s.open_orders(0).size() == 3);
+  s.order_resized("p1-3", units(9));
+  CHECK(session::load(s.save(), session_schema)->open_orders(0)[2].quantity == units(9));
+  CHECK(session::load(s.save(), session_schema)->open_orders(0)[2].child);
+  CHECK(trade() == ids{"p1-1"});
+  s.order_changed("p1-1", order_status::canceled);
+  CHECK(trade() == ids{"p1-2", "p1-3"});
+  s.order_changed("p1-2", order_status::canceled);
+  out = {};
+  s.obey(stop, out);
+  CHECK(out.cancels == ids{"p1-3"});
+  child.id = "p1-4";
+  s.child_placed(0, child, out);
+  CHECK(out.cancels == ids{"p1-3", "p1-4"});
+}
+
 TEST_CASE("the position follows the fills") {
   asked a;
   a.s.approved(1, "p1-1", units(100), a.out);

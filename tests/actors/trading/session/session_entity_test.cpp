@@ -38,10 +38,11 @@ std::shared_ptr<const market::market_batch> trades(std::int64_t from, std::int64
 /// A session entity and what it said last. It is saved and loaded between any two inputs.
 class desk {
  public:
-  explicit desk(json limits = every_symbol, venue_choice venue = venue_choice::paper) {
+  /// `venue`: of its portfolio, which tells as soon as the session is there; nothing: not yet.
+  explicit desk(json limits = every_symbol, std::optional<venue_choice> venue = venue_choice::paper)
+      : venue_(venue) {
     trading_options options;
     options.limits = std::move(limits);
-    options.venue = venue;
     environment_ = std::make_shared<const trading_options>(options);
     revive({});
   }
@@ -51,7 +52,14 @@ class desk {
     at_ += std::chrono::seconds(1);
     entity_->handle({type, std::move(body)}, {self_, at_}, said);
     if (!said.read_only) revive(entity_->save());
+    if (type == "create" && !said.read_only && venue_) tell_venue(*venue_);
     return said.answer.value_or(nullptr);
+  }
+  void tell_venue(venue_choice venue) {
+    effects nothing;
+    entity_->handle({"portfolio_opened", {{"venue", name_of(venue)}}}, {self_, at_}, nothing);
+    CHECK(nothing.tells.empty());
+    revive(entity_->save());
   }
 
   /// Feeds [from, to) of the log; returns where it stopped.
@@ -96,6 +104,7 @@ class desk {
     if (!text.empty()) entity_->load(text, session_schema);
   }
 
+  const std::optional<venue_choice> venue_;
   std::shared_ptr<const trading_options> environment_;
   entity_id self_{"session", "s1"};
   time_point at_ = from_micros(1'700'000'000'000'000);
@@ -287,6 +296,70 @@ TEST_CASE("a denied request is over; venues that do not tell are not waited for"
   CHECK(e.told().empty());
 }
 
+TEST_CASE("it takes nothing before its portfolio has told where its orders go") {
+  desk d(every_symbol, std::nullopt);
+  d.tell("create", a_create());
+  CHECK(d.told() == words{"portfolio/p1 open_portfolio"});
+  CHECK(d.said.tells[0].what.body["session"] == "s1");
+  d.tell("start");
+  CHECK(d.follows().empty());
+  d.tell_venue(venue_choice::orders);  // It was opened by hand, for another venue than new ones.
+  CHECK(d.follows().size() == 1);
+  d.feed(0, 1);
+  CHECK(!d.said.tells[0].what.body.contains("paced"));
+  d.tell("order_approved", approval(1));
+  CHECK(d.feed(1, 5) == 5);
+  CHECK(d.told().empty());
+
+  desk e(every_symbol, std::nullopt);
+  e.tell("create", a_create());
+  e.tell("start");
+  e.tell_venue(venue_choice::paper);
+  e.feed(0, 1);
+  CHECK(e.said.tells[0].what.body["paced"] == true);
+}
+
+TEST_CASE("children of a bracket are open orders: waited for, resized, and canceled by stop") {
+  const auto placed = [](int order) {
+    return json{{"symbol", "SPY"},
+                {"order",
+                 {{"number", 1},
+                  {"id", "p1-" + std::to_string(order)},
+                  {"side", "sell"},
+                  {"type", "stop"},
+                  {"limit", "0"},
+                  {"stop", "90"},
+                  {"quantity", "4"},
+                  {"filled", "0"},
+                  {"status", "pending"},
+                  {"child", true}}}};
+  };
+  desk d;
+  d.tell("create", a_create());
+  d.tell("start");
+  d.feed(0, 5);
+  d.tell("order_approved", approval(1));
+  d.feed(1, 5);
+  d.tell("order_changed", {{"order", "p1-1"}, {"status", "filled"}});
+  // Nothing is open, but what the event has come to is not all told yet.
+  CHECK(d.feed(1, 5) == 1);
+  d.tell("child_placed", placed(2));
+  d.tell("child_placed", placed(2));
+  d.tell("order_resized", {{"order", "p1-2"}, {"quantity", "10"}});
+  d.tell("effects_known", known(1, 2));
+  CHECK(d.feed(1, 5) == 2);
+  CHECK(d.told() == words{"portfolio/p1 await_effects"});
+  CHECK(d.said.tells[0].what.body["offset"] == 2);
+  REQUIRE(d.state()["symbols"][0]["open"].size() == 1);
+  CHECK(d.state()["symbols"][0]["open"][0]["quantity"] == "10");
+  d.tell("stop");
+  CHECK(d.told() == words{"portfolio/p1 cancel_order", "portfolio/p1 await_effects"});
+  CHECK(d.said.tells[0].what.body["order"] == "p1-2");
+  d.tell("child_placed", placed(3));
+  CHECK(d.told() == words{"portfolio/p1 cancel_order", "portfolio/p1 await_effects"});
+  CHECK(d.said.tells[0].what.body["order"] == "p1-3");
+}
+
 TEST_CASE("stop cancels what is open, also what is approved only afterwards") {
   desk d;
   d.tell("create", a_create());
@@ -326,6 +399,7 @@ TEST_CASE("a session that was never reloaded does the same") {
     return out;
   };
   tell("create", a_create());
+  tell("portfolio_opened", {{"venue", "paper"}});
   tell("start", json::object());
   CHECK(feed(0).tells.size() == 1);
   tell("order_approved", approval(1));
@@ -346,6 +420,7 @@ TEST_CASE(
     return out.tells.size();
   };
   tell("create", a_create());
+  tell("portfolio_opened", {{"venue", "paper"}});
   tell("start", json::object());
   const auto batch = trades(0, 1);
   std::size_t done = 0;

@@ -44,6 +44,9 @@ class trading_world {
       if (steps > steps_max) throw std::runtime_error("the world does not come to rest");
   }
 
+  /// Lets one thing happen, if anything can.
+  void go_on() { step(); }
+
   struct told {
     entity_id from, to;
     message what;
@@ -125,17 +128,17 @@ class trading_world {
     auto& from = logs_[one.of.key];
     if (!from.events || held_.contains({id, one.of})) return false;
     const auto& events = from.events->events();
+    const bool now = one.next == feed_from_now;  // Told at once where the log ends.
     std::size_t first = 0;
-    while (first < from.visible && from.events->at(first) < one.next) ++first;
-    if (one.next == feed_from_now) first = from.visible;
-    if (first == from.visible) return false;
-    const auto end = first + 1 + random_() % (from.visible - first);
-    const auto next = position{events[end - 1].offset + 1};
+    while (first < from.visible && (now || from.events->at(first) < one.next)) ++first;
+    if (first == from.visible && !now) return false;
+    const auto end = now ? first : first + 1 + random_() % (from.visible - first);
+    const auto next = position{end == 0 ? 0 : events[end - 1].offset + 1};
     std::size_t done = first;
     effects out;
-    core.absorb_feed({one.of, from.events.get(), end, next}, done, {id, now_}, out);
+    core.absorb_feed({one.of, now ? nullptr : from.events.get(), end, next}, done, {id, now_}, out);
     saved_[id] = core.save();
-    const bool moved = done != first || out.leaves_entity();
+    const bool moved = now || done != first || out.leaves_entity();
     if (moved) forget_held(id);
     if (done != end) held_.insert({id, one.of});
     std::deque<effects::told> inside;
