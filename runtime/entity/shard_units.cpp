@@ -205,8 +205,8 @@ void shard_machine::begin_unit(unit u) {
   }
   if (const auto* p = find_poison(u.input)) return quarantine(u, *p);
   if (u.refused) {
-    dead_letter(u.input.source, u.input.place, u.refused->key, u.refused->payload,
-                u.refused->reason, u.refused->detail);
+    dead_letter(u.input.source, u.input.place, u.record.key, u.record.payload, u.refused->reason,
+                u.refused->detail);
     return advance(u);
   }
   if (u.answer) return answer_again(u, *u.answer);
@@ -335,11 +335,16 @@ void shard_machine::tell_quarantined(const std::string& source, std::int64_t pla
 
 void shard_machine::quarantine(const unit& u, const poison& p) {
   tell_quarantined(u.input.source, u.input.place, u.to, p);
-  const auto input =
-      nlohmann::json{{"to", to_string(u.to)}, {"type", u.what.type}, {"body", u.what.body}}.dump();
+  // A record as it came, so that it can be put back onto its topic; all else as its message.
+  auto key = u.topic ? std::string(u.record.key) : u.input.key;
+  auto input =
+      u.topic
+          ? std::string(u.record.payload)
+          : nlohmann::json{{"to", to_string(u.to)}, {"type", u.what.type}, {"body", u.what.body}}
+                .dump();
+  dead_letter(u.input.source, u.input.place, key, input, "quarantined", p.reason);
   open_.quarantined.push_back(
-      {p.entity, u.input.source, u.input.place, u.input.key, input, p.reason});
-  dead_letter(u.input.source, u.input.place, u.input.key, input, "quarantined", p.reason);
+      {p.entity, u.input.source, u.input.place, std::move(key), std::move(input), p.reason});
   if (u.from) open_.replies.push_back({*u.from, error_answer("quarantined", p.reason)});
   advance(u);
 }
