@@ -24,6 +24,9 @@ struct settings {
 /// How each domain reads its group of the cluster's file; `all` receives what it says.
 std::vector<domain_section> domain_sections(settings& all);
 
+/// What Kafka's and PostgreSQL's clients say of what is theirs in the cluster's file.
+const library_checks& checks_of_libraries();
+
 /// Reads them. Prints every violation to standard error and returns nothing when there are any.
 std::optional<settings> load_settings(const std::string& node_file);
 
