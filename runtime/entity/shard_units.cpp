@@ -3,6 +3,7 @@
 #include "runtime/base/ensure.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/codec/text.hpp"
+#include "runtime/entity/retry.hpp"
 #include "runtime/entity/shard_machine.hpp"
 
 namespace troupe {
@@ -68,7 +69,7 @@ void shard_machine::on_request(entity_id to, message what, std::string request, 
   u.input = {"request", 0, request.empty() ? std::to_string(from.value()) : request};
   u.to = std::move(to);
   u.what = std::move(what);
-  u.request = std::move(request);
+  u.request = effect_id(request);
   u.from = from;
   enqueue(std::move(u));
   run_units();
@@ -335,8 +336,9 @@ void shard_machine::tell_quarantined(const std::string& source, std::int64_t pla
 
 void shard_machine::quarantine(const unit& u, const poison& p) {
   tell_quarantined(u.input.source, u.input.place, u.to, p);
-  // A record as it came, so that it can be put back onto its topic; all else as its message.
-  auto key = u.topic ? std::string(u.record.key) : u.input.key;
+  // A record as it came, so that it can be put back onto its topic; all else as its message. A
+  // request's key is the id by which its effect is remembered, if it has one.
+  auto key = u.topic ? std::string(u.record.key) : u.from ? u.request : u.input.key;
   auto input =
       u.topic
           ? std::string(u.record.payload)

@@ -6,6 +6,7 @@
 #include "runtime/codec/text.hpp"
 #include "runtime/entity/command_decoder.hpp"
 #include "runtime/entity/feed_decoder.hpp"
+#include "runtime/entity/retry.hpp"
 #include "runtime/entity/supervision.hpp"
 #include "tests/runtime/entity/model_world.hpp"
 #include "tests/runtime/entity/tally.hpp"
@@ -118,6 +119,31 @@ TEST_CASE("what is quarantined and was no record is kept as its message") {
   CHECK(s.disk.quarantined[0].key == "t");
   CHECK(json::parse(s.disk.quarantined[0].input) ==
         json{{"to", "savings/x"}, {"type", "transfer"}, {"body", {{"amount", 20}}}});
+}
+
+TEST_CASE("what is given back has one effect, whoever repeats it, and no failed try in its way") {
+  busy_shard s;
+  s.begin();
+  s.run();
+  s.ask({"deposit", {{"amount", 50}}}, "d", 1);
+  for (std::uint64_t n = 2; n <= 5; ++n) s.ask({"transfer", {{"amount", 20}}}, "t", n);
+  CHECK(s.world->replies.at(5)["error"] == "quarantined");
+  std::uint64_t n = 10;
+  const auto balance_after = [&](const std::string& id) {
+    s.ask({"deposit", {{"amount", 1}}}, id, ++n);
+    CHECK_MESSAGE(s.world->replies.at(n)["balance"] == s.state({"savings", "x"})["balance"], id);
+    return s.state({"savings", "x"})["balance"].get<int>() - 50;
+  };
+  CHECK(balance_after(retry_id(7, "a", "t")) == 1);
+  CHECK(balance_after(retry_id(7, "b", "t")) == 1);
+  CHECK(balance_after(retry_id(8, "c", "t")) == 1);  // Put aside twice.
+  CHECK(balance_after(retry_id(9, "a", "")) == 2);
+  CHECK(balance_after(retry_id(9, "b", "")) == 2);
+  CHECK(balance_after(retry_id(12, "c", effect_id(retry_id(9, "a", "")))) == 2);
+  CHECK(balance_after(retry_id(10, "a", "")) == 3);
+  CHECK(balance_after("quarantine:x") == 4);
+  CHECK(balance_after("u") == 5);
+  CHECK(balance_after(retry_id(11, "a", "u")) == 5);
 }
 
 TEST_CASE("a nest of a megabyte is a dead letter with its reason, and the shard goes on") {
