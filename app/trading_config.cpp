@@ -5,6 +5,7 @@
 
 #include "actors/trading/names.hpp"
 #include "actors/trading/risk_limits.hpp"
+#include "runtime/codec/json.hpp"
 
 namespace troupe {
 namespace {
@@ -53,12 +54,14 @@ option_def cash_by_name(std::map<std::string, fixed, std::less<>>& member) {
 std::string read_limits(const std::string& path, json& to) {
   std::ifstream file(path);
   if (!file || std::filesystem::is_directory(path)) return "there is no file " + path;
-  auto document = json::parse(file, nullptr, false, true);
-  if (document.is_discarded()) return path + " is not JSON";
+  json_limits may;
+  may.comments = true;
+  auto document = parse_json(std::string(std::istreambuf_iterator<char>(file), {}), may);
+  if (!document.ok()) return path + ' ' + document.wrong;
   trading::faults wrong;
-  trading::parse_risk_limits(document, "", wrong);
+  trading::parse_risk_limits(document.value, "", wrong);
   if (!wrong.empty()) return path + ": " + trading::to_string(wrong);
-  to = std::move(document);
+  to = std::move(document.value);
   return {};
 }
 
