@@ -49,13 +49,10 @@ void add_trading(catalog& to, trading::trading_options options,
 
 catalog make_catalog(const settings& from) {
   const auto& market = from.market;
-  const std::size_t bytes_max = from.cluster.ingress.record_bytes_max;
   catalog all;
   all.kinds.push_back(market::make_symbol_kind(market));
-  all.ingress.push_back(
-      {std::string(market::market_topic), std::string(market::symbol_kind), [market, bytes_max] {
-         return std::make_unique<market::market_decoder>(market, bytes_max);
-       }});
+  all.ingress.push_back({std::string(market::market_topic), std::string(market::symbol_kind),
+                         [market] { return std::make_unique<market::market_decoder>(market); }});
   add_trading(all, from.trading, from.notifications.rules);
   all.kinds.push_back(ops::make_notification_kind(
       std::make_shared<const ops::notification_options>(from.notifications)));
@@ -66,6 +63,7 @@ catalog make_catalog(const settings& from) {
   all.egress.insert(all.egress.end(),
                     {std::string(market::bars_topic), std::string(market::indicators_topic),
                      std::string(dead_letter_topic)});
+  for (auto& def : all.ingress) def.record_bytes_max = from.cluster.ingress.record_bytes_max;
   return all;
 }
 

@@ -7,6 +7,8 @@
 #include "app/notification_config.hpp"
 #include "app/sweep_config.hpp"
 #include "app/trading_config.hpp"
+#include "runtime/bridge/kafka_options.hpp"
+#include "runtime/store/dsn_check.hpp"
 
 namespace troupe::app {
 
@@ -26,9 +28,15 @@ std::vector<domain_section> domain_sections(settings& all) {
           notification_section(all.notifications), sweep_section(all.backtests)};
 }
 
+const library_checks& checks_of_libraries() {
+  static const library_checks all{bridge::refusal_of_setting, store::refusal_of_dsn};
+  return all;
+}
+
 settings read_settings(const std::string& node_file) {
   settings all;
-  const auto result = load_config(node_file, domain_sections(all));
+  const auto result =
+      load_config(node_file, domain_sections(all), process_environment(), checks_of_libraries());
   if (!result.options) throw bad_config(result.violations);
   all.cluster = result.options->cluster;
   all.node = result.options->node;

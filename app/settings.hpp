@@ -25,6 +25,9 @@ struct settings {
 /// How each domain reads its group of the cluster's file; `all` receives what it says.
 std::vector<domain_section> domain_sections(settings& all);
 
+/// What Kafka's and PostgreSQL's clients say of what is theirs in the cluster's file.
+const library_checks& checks_of_libraries();
+
 /// Reads them. Throws failure `bad_config` with every violation when there are any.
 settings read_settings(const std::string& node_file);
 /// The same for programs that tell it to standard error: nothing when there are any.

@@ -5,6 +5,7 @@
 #include "actors/trading/names.hpp"
 #include "actors/trading/risk_limits.hpp"
 #include "app/failure.hpp"
+#include "runtime/codec/json.hpp"
 
 namespace troupe {
 namespace {
@@ -51,17 +52,20 @@ option_def cash_by_name(std::map<std::string, fixed, std::less<>>& member) {
 
 /// What is wrong with the limits in a file, or nothing.
 std::string read_limits(const std::string& path, json& to) {
-  json document;
+  std::string text;
   try {
-    document = json::parse(app::read_text_file(path), nullptr, false, true);
+    text = app::read_text_file(path);
   } catch (const app::failure& e) {
     return e.what();
   }
-  if (document.is_discarded()) return path + ": is no JSON document";
+  json_limits may;
+  may.comments = true;
+  auto document = parse_json(text, may);
+  if (!document.ok()) return path + ' ' + document.wrong;
   trading::faults wrong;
-  trading::parse_risk_limits(document, "", wrong);
+  trading::parse_risk_limits(document.value, "", wrong);
   if (!wrong.empty()) return path + ": " + trading::to_string(wrong);
-  to = std::move(document);
+  to = std::move(document.value);
   return {};
 }
 

@@ -17,8 +17,7 @@ bool has_details(event_kind k) {
 }  // namespace
 
 std::string_view name_of(decode_refusal r) {
-  constexpr std::array<std::string_view, 11> names{"none",
-                                                   "record_too_large",
+  constexpr std::array<std::string_view, 10> names{"none",
                                                    "malformed_json",
                                                    "unknown_type",
                                                    "symbol_invalid",

@@ -17,23 +17,19 @@ namespace troupe::market {
 /// Why a record goes to the dead-letter topic. In order of precedence; within a record the first
 /// field in the order of docs/market-data.md decides between the last four.
 enum class decode_refusal : std::uint8_t {
-  none = 0,
-  record_too_large = 1,  // More bytes than a record may have.
-  malformed_json = 2,    // Not one JSON object in UTF-8.
-  unknown_type = 3,      // Neither encoding has it; detail: the type as given.
-  symbol_invalid = 4,    // Not 1 to 32 printable characters.
-  wrong_key = 5,         // The record's key is not the symbol (ASCII case aside).
-  missing_field = 6,     // Detail of this and all below: the field's name.
-  bad_field =
-      7,  // Not of its type, more than eight decimals, a bar that is not aligned to its period.
-  price_out_of_range = 8,  // Not above 0, or above price_max.
-  size_out_of_range =
-      9,  // Below 0, a trade of 0, or above size_max (volumes: a million times that).
-  time_out_of_range = 10,  // Outside [time_min, time_max).
+  none,
+  malformed_json,  // Not one JSON object in UTF-8.
+  unknown_type,    // Neither encoding has it; detail: the type as given.
+  symbol_invalid,  // Not 1 to 32 printable characters.
+  wrong_key,       // The record's key is not the symbol (ASCII case aside).
+  missing_field,   // Detail of this and all below: the field's name.
+  bad_field,  // Not of its type, more than eight decimals, a bar that is not aligned to its period.
+  price_out_of_range,  // Not above 0, or above price_max.
+  size_out_of_range,   // Below 0, a trade of 0, or above size_max (volumes: a million times that).
+  time_out_of_range,   // Outside [time_min, time_max).
 };
 std::string_view name_of(decode_refusal r);
 
-inline constexpr std::size_t record_bytes_max = 1'048'576;  // Unless the operator says otherwise.
 inline constexpr std::size_t symbol_chars_max = 32;
 /// Whether a text, which is UTF-8, can be a symbol.
 bool is_symbol(std::string_view text);
@@ -50,8 +46,7 @@ struct decode_result {
 /// throws on input.
 class record_reader {
  public:
-  explicit record_reader(const market_options& limits, std::size_t bytes_max = record_bytes_max)
-      : limits_(limits), bytes_max_(bytes_max) {}
+  explicit record_reader(const market_options& limits) : limits_(limits) {}
 
   /// On success `event` is complete except for `detail`, and `extra` holds the long part of a bar
   /// or ticker.
@@ -62,7 +57,6 @@ class record_reader {
   decode_result read_binance(const record_view& record, market_event& event, ohlcv& extra) const;
 
   market_options limits_;
-  std::size_t bytes_max_;
   frame_reader frames_;
   json_frame frame_;
 };
@@ -71,8 +65,7 @@ class record_reader {
 /// record's key, as written there, because the key is what chose the partition.
 class market_decoder final : public decoder {
  public:
-  explicit market_decoder(const market_options& limits, std::size_t bytes_max = record_bytes_max)
-      : reader_(limits, bytes_max) {}
+  explicit market_decoder(const market_options& limits) : reader_(limits) {}
 
   void decode(std::span<const record_view> records, decoder_sink& sink) override;
 

@@ -315,7 +315,6 @@ bool is_symbol(std::string_view text) {
 }
 
 decode_result record_reader::read(const record_view& record, market_event& event, ohlcv& extra) {
-  if (record.payload.size() > bytes_max_) return {refusal::record_too_large, {}};
   if (!frames_.read(record.payload, frame_)) return {refusal::malformed_json, {}};
   event.offset = record.offset;
   event.flags = 0;

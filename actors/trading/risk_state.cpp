@@ -167,10 +167,10 @@ std::string risk::save() const {
   return out.dump();
 }
 
-risk risk::load(std::string_view state, int schema) {
+risk risk::load(std::string_view state, int saved_as) {
   const auto from = json::parse(state, nullptr, false);
   if (!from.is_object()) damaged("not a JSON object");
-  return risk_loader(from, schema).load();
+  return risk_loader(from, saved_as).load();
 }
 
 }  // namespace troupe::trading

@@ -25,7 +25,8 @@ check_result check_files(const std::vector<std::string>& files) {
   check_result result{files, {}};
   for (const auto& file : files) {
     app::settings all;
-    for (auto& v : check_config(file, app::domain_sections(all)))
+    for (auto& v : check_config(file, app::domain_sections(all), process_environment(),
+                                app::checks_of_libraries()))
       if (std::ranges::find(result.violations, to_string(v), text) == result.violations.end())
         result.violations.push_back(std::move(v));
   }

@@ -150,35 +150,35 @@ std::string rate_key(std::string_view component, std::string_view event) {
 
 }  // namespace
 
-void write(level l, std::string_view component, std::string_view event, fields f) {
+void write(level l, component who, std::string_view event, fields f) {
   state& s = the_state();
-  if (l >= level::off || !s.levels.wants(l, component)) return;
-  const std::string key = rate_key(component, event);
+  if (l >= level::off || !s.levels.wants(l, who)) return;
+  const std::string key = rate_key(who, event);
   std::unique_lock hold(s.mutex);
   const auto suppressed = s.rate.admit(key, std::chrono::steady_clock::now());
   if (!suppressed) return;
   const auto logger = s.logger;
   hold.unlock();
-  std::string line = make_line(l, component, event, f);
+  std::string line = make_line(l, who, event, f);
   if (*suppressed > 0) append_field(line, "suppressed", std::to_string(*suppressed));
   logger->log(spdlog::level::info, spdlog::string_view_t(line));
 }
 
-void write_always(level l, std::string_view component, std::string_view event, fields f) {
+void write_always(level l, component who, std::string_view event, fields f) {
   state& s = the_state();
-  if (l >= level::off || !s.levels.wants(l, component)) return;
+  if (l >= level::off || !s.levels.wants(l, who)) return;
   std::unique_lock hold(s.mutex);
   const auto logger = s.logger;
   hold.unlock();
-  logger->log(spdlog::level::info, spdlog::string_view_t(make_line(l, component, event, f)));
+  logger->log(spdlog::level::info, spdlog::string_view_t(make_line(l, who, event, f)));
 }
 
 void set_level(level l) {
   the_state().levels.set_default(l);
 }
 
-void set_level(std::string_view component, level l) {
-  the_state().levels.set(component, l);
+void set_level(std::string_view name, level l) {
+  the_state().levels.set(name, l);
 }
 
 void set_rate_max(std::uint32_t lines) {

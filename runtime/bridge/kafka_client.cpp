@@ -1,18 +1,34 @@
 #include "runtime/bridge/kafka_client.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
+#include <cstdio>
+#include <cstdlib>
+#include <set>
 
 #include "runtime/base/log.hpp"
+#include "runtime/options/nearest.hpp"
 
 namespace troupe::bridge::rdk {
 
 namespace {
 
-/// librdkafka's words without the value: it may be a secret.
+/// librdkafka's words without the value: it may be a secret. What only holds it as a part of a
+/// longer word or number, like a bound, stays readable.
 std::string without(std::string text, const std::string& value) {
-  for (auto at = text.find(value); !value.empty() && at != std::string::npos;
-       at = text.find(value, at + 3))
-    text.replace(at, value.size(), "***");
+  constexpr std::string_view stars = "***";
+  const auto in_word = [&](std::size_t at) {
+    return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at])) != 0;
+  };
+  for (auto at = text.find(value); !value.empty() && at != std::string::npos;) {
+    const auto end = at + value.size();
+    const bool part =
+        (at > 0 && in_word(at - 1) && in_word(at)) || (in_word(end - 1) && in_word(end));
+    if (!part) text.replace(at, value.size(), stars);
+    at = text.find(value, at + (part ? 1 : stars.size()));
+  }
+  while (text.ends_with('\n')) text.pop_back();
   return text;
 }
 
@@ -21,6 +37,26 @@ void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& valu
   if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), reason.data(), reason.size()) !=
       RD_KAFKA_CONF_OK)
     throw bad_kafka_setting(name + ": " + without(reason.data(), value));
+}
+
+/// Those in the table that librdkafka prints: `NAME | P/C/* | range | ...`, a line each.
+std::set<std::string> setting_names() {
+  char* text = nullptr;
+  std::size_t length = 0;
+  auto* const memory = open_memstream(&text, &length);
+  if (memory == nullptr) return {};
+  rd_kafka_conf_properties_show(memory);
+  std::fclose(memory);
+  std::set<std::string> names;
+  for (std::string_view rest(text, length); !rest.empty();) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    const auto name = line.substr(0, line.find(' '));
+    if (line.find('|') != line.npos && name.find_first_of("|-") == name.npos) names.emplace(name);
+  }
+  std::free(text);
+  names.erase("Property");
+  return names;
 }
 
 bool means_unreachable(int code) {
@@ -139,16 +175,21 @@ std::string_view header_of(const rd_kafka_message_t& m, const char* name) {
 
 namespace troupe::bridge {
 
-std::vector<std::string> violations(const kafka_options& options) {
-  std::vector<std::string> found;
-  rdk::conf_ptr conf(rd_kafka_conf_new());
-  for (const auto& [name, value] : options.settings) {
-    std::array<char, 512> reason{};
-    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), reason.data(), reason.size()) !=
-        RD_KAFKA_CONF_OK)
-      found.push_back(name + ": \"" + value + "\" is refused: " + reason.data());
+std::string refusal_of_setting(const std::string& name, const std::string& value) {
+  const rdk::conf_ptr conf(rd_kafka_conf_new());
+  std::array<char, 512> reason{};
+  switch (
+      rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), reason.data(), reason.size())) {
+    case RD_KAFKA_CONF_OK:
+      return {};
+    case RD_KAFKA_CONF_UNKNOWN: {
+      const auto meant = nearest(name, rdk::setting_names());
+      return "librdkafka knows no such setting" +
+             (meant.empty() ? "" : "; did you mean " + meant + '?');
+    }
+    default:
+      return "librdkafka does not take it: " + rdk::without(reason.data(), value);
   }
-  return found;
 }
 
 }  // namespace troupe::bridge

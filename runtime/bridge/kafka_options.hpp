@@ -31,8 +31,8 @@ struct kafka_options {
   std::string kafka_name(std::string_view topic) const { return topic_prefix + std::string(topic); }
 };
 
-/// Everything in `settings` that the client refuses, one sentence each.
-std::vector<std::string> violations(const kafka_options& options);
+/// Why the client does not take a setting; empty: it does. Does not repeat the value.
+std::string refusal_of_setting(const std::string& name, const std::string& value);
 
 struct ingress_options {
   kafka_options kafka;

@@ -25,7 +25,7 @@ std::vector<history_chunk::of_key> feed_decoder::decode(std::uint32_t topic,
   if (records.empty()) return found;
   if (decoders_.size() <= topic) decoders_.resize(topic + 1);
   auto& d = decoders_[topic];
-  if (!d) d = topics_[topic].make_decoder();
+  if (!d) d = decoder_of(topics_[topic]);
   gathering_sink sink(found);
   d->decode(records, sink);
   return found;

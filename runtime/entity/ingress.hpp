@@ -63,7 +63,11 @@ struct ingress_def {
   std::string topic;
   std::string kind;  // Kind that `deliver(key, events)` addresses.
   std::function<std::unique_ptr<decoder>()> make_decoder;
+  std::size_t record_bytes_max = 1'048'576;  // Of a payload; see `decoder_of`.
 };
+/// The topic's decoder behind a check: payloads that are too large are refused as
+/// `record_too_large`, and nothing looks into them.
+std::unique_ptr<decoder> decoder_of(const ingress_def& def);
 
 /// Why a partition cannot be read from the position that was wanted.
 struct unreadable_log {

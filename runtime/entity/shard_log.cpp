@@ -72,8 +72,7 @@ class shard_machine::records_sink final : public decoder_sink {
       return host_.dead_letter(def_.topic, record.offset, record.key, record.payload, reason,
                                detail);
     auto u = make_unit(record);
-    u.refused = {std::string(record.key), std::string(record.payload), std::string(reason),
-                 std::string(detail)};
+    u.refused = {std::string(reason), std::string(detail)};
     host_.enqueue(std::move(u));
   }
 
@@ -82,7 +81,8 @@ class shard_machine::records_sink final : public decoder_sink {
     unit u;
     u.input = {def_.topic, from.offset, {}};
     u.topic = topic_;
-    u.record = batch_;
+    u.batch = batch_;
+    u.record = from;
     return u;
   }
 
@@ -164,7 +164,7 @@ void shard_machine::dead_letter(const std::string& source, std::int64_t place, s
   });
   auto& batch = log_plane ? log_open_ : open_;
   batch.records.push_back(
-      {std::string(dead_letter_topic), std::string(storable_or_empty(key)),
+      {std::string(dead_letter_topic), is_name(key) ? std::string(key) : std::string(),
        dead_letter_json({source, id_.value(), place, reason, detail, key, payload, world_.now()})});
   if (log_plane) output_waiting_ = true;
 }

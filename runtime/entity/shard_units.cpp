@@ -5,6 +5,7 @@
 #include "runtime/base/ensure.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/codec/text.hpp"
+#include "runtime/entity/retry.hpp"
 #include "runtime/entity/shard_machine.hpp"
 
 namespace troupe {
@@ -70,7 +71,7 @@ void shard_machine::on_request(entity_id to, message what, std::string request, 
   u.input = {"request", 0, request.empty() ? std::to_string(from.value()) : request};
   u.to = std::move(to);
   u.what = std::move(what);
-  u.request = std::move(request);
+  u.request = effect_id(request);
   u.from = from;
   enqueue(std::move(u));
   run_units();
@@ -207,8 +208,8 @@ void shard_machine::begin_unit(unit u) {
   }
   if (const auto* p = find_poison(u.input)) return quarantine(u, *p);
   if (u.refused) {
-    dead_letter(u.input.source, u.input.place, u.refused->key, u.refused->payload,
-                u.refused->reason, u.refused->detail);
+    dead_letter(u.input.source, u.input.place, u.record.key, u.record.payload, u.refused->reason,
+                u.refused->detail);
     return advance(u);
   }
   if (u.answer) return answer_again(u, *u.answer);
@@ -337,11 +338,17 @@ void shard_machine::tell_quarantined(const std::string& source, std::int64_t pla
 
 void shard_machine::quarantine(const unit& u, const poison& p) {
   tell_quarantined(u.input.source, u.input.place, u.to, p);
-  const auto input =
-      nlohmann::json{{"to", to_string(u.to)}, {"type", u.what.type}, {"body", u.what.body}}.dump();
+  // A record as it came, so that it can be put back onto its topic; all else as its message. A
+  // request's key is the id by which its effect is remembered, if it has one.
+  auto key = u.topic ? std::string(u.record.key) : u.from ? u.request : u.input.key;
+  auto input =
+      u.topic
+          ? std::string(u.record.payload)
+          : nlohmann::json{{"to", to_string(u.to)}, {"type", u.what.type}, {"body", u.what.body}}
+                .dump();
+  dead_letter(u.input.source, u.input.place, key, input, "quarantined", p.reason);
   open_.quarantined.push_back(
-      {p.entity, u.input.source, u.input.place, u.input.key, input, p.reason});
-  dead_letter(u.input.source, u.input.place, u.input.key, input, "quarantined", p.reason);
+      {p.entity, u.input.source, u.input.place, std::move(key), std::move(input), p.reason});
   if (u.from) open_.replies.push_back({*u.from, error_answer("quarantined", p.reason)});
   advance(u);
 }

@@ -25,10 +25,11 @@ struct unit {
   std::optional<shard_id> channel;              // Came from this shard.
   std::optional<std::uint32_t> topic;           // Came from this ingress topic.
   std::optional<feed_follower::delivery> feed;  // Came from an entity that it follows.
-  record_batch_ptr record;                      // Keeps the record counted as in flight.
+  record_batch_ptr batch;  // Of that topic; keeps the record counted as in flight.
+  record_view record;      // In the batch.
   /// A record that could not be decoded: has no receiver, only a reason.
   struct refusal {
-    std::string key, payload, reason, detail;
+    std::string reason, detail;
   };
   std::optional<refusal> refused;
   enum class lookup : std::uint8_t { unneeded, pending, done } answer_lookup = lookup::unneeded;

@@ -99,18 +99,28 @@ bool is_ours(std::string_view setting) {
   return std::ranges::find(ours, setting) != ours.end();
 }
 
-std::string take_setting(const std::string& key, const json& value,
+std::string take_setting(const library_checks& judge, const std::string& key, const json& value,
                          std::map<std::string, std::string>& out) {
   if (!consists_of(key, 1, 100, "._")) return "is no name of a librdkafka setting";
   if (is_ours(key)) return "is set by Troupe itself; see kafka, ingress and egress";
   if (!value.is_string() && !value.is_number_integer() && !value.is_boolean())
     return "must be a text, a whole number, true or false";
-  out[key] = value.is_string() ? value.get<std::string>() : value.dump();
+  auto text = value.is_string() ? value.get<std::string>() : value.dump();
+  if (judge.kafka_setting)
+    if (auto wrong = judge.kafka_setting(key, text); !wrong.empty()) return wrong;
+  out[key] = std::move(text);
   return {};
+}
+
+std::string component_names() {
+  std::string all;
+  for (const auto name : log::components) all.append(all.empty() ? "" : ", ").append(name);
+  return all;
 }
 
 std::string take_level(const std::string& key, const json& value,
                        std::map<std::string, log::level>& out) {
+  if (!log::is_component(key)) return "is no component: they are " + component_names();
   const auto level =
       value.is_string() ? find_choice(levels(), value.get<std::string>()) : std::nullopt;
   if (!level) return "must be one of trace, debug, info, warn, error, off";
@@ -118,7 +128,7 @@ std::string take_level(const std::string& key, const json& value,
   return {};
 }
 
-void describe(section& s, kafka_options& o) {
+void describe(section& s, kafka_options& o, const library_checks& judge) {
   auto& [brokers, replication_factor, topic_prefix, client, create_topics, retention] = o;
   s.text("brokers", brokers, {"host:port, several with commas between", are_brokers, true},
          "Where Kafka's brokers listen. One is enough to find the others; two or three still find "
@@ -134,9 +144,11 @@ void describe(section& s, kafka_options& o) {
   auto settings = entries<std::string>(
       "client", client, "names and values as in librdkafka's CONFIGURATION.md",
       "Extra librdkafka settings of every client, above all security.protocol, sasl.* and ssl.*. "
-      "Not checked here beyond their form: librdkafka judges them at start. Their values are "
-      "never printed.",
-      take_setting);
+      "Names and values are checked one by one; whether they are right together, and with what "
+      "they point at, librdkafka judges at start. Their values are never printed.",
+      [judge](const std::string& key, const json& value, std::map<std::string, std::string>& out) {
+        return take_setting(judge, key, value, out);
+      });
   settings.value = json(client);
   settings.masked = [](std::string_view) { return std::string("***"); };
   s.option(std::move(settings));
@@ -152,7 +164,7 @@ void describe(section& s, kafka_options& o) {
          "must be -1 or at least 60000 ms (a restart has to find its records)");
 }
 
-void describe(section& s, postgres_options& o) {
+void describe(section& s, postgres_options& o, const library_checks& judge) {
   auto& [dsn, connections, statement_timeout, connect_timeout] = o;
   s.text(
       "dsn", dsn,
@@ -160,6 +172,8 @@ void describe(section& s, postgres_options& o) {
        is_dsn, true, without_password},
       "The database that decides ownership and remembers every entity. Take the password from the "
       "environment, \"... password=${TROUPE_PASSWORD}\", or from ~/.pgpass; it is never printed.");
+  const auto wrong = judge.dsn ? judge.dsn(dsn) : "";
+  s.rule(wrong.empty(), "dsn", {}, wrong);
   s.number("connections", connections, {1, 64, "connections"},
            "Store threads of a node that commit, each with its own connection. More commit more "
            "shards at the same time until the server's disk is busy; every one costs a process of "
@@ -363,9 +377,7 @@ void describe(section& s, log_options& o) {
   auto own_levels = entries<log::level>(
       "components", components,
       "{\"store\": \"debug\"}: names with one of trace, debug, info, warn, error, off",
-      "Components with a level of their own: store, bridge, entity, cluster, http, admin, market, "
-      "node.",
-      take_level);
+      "Components with a level of their own, of " + component_names() + ".", take_level);
   for (const auto& [name, own] : components)
     own_levels.value[name] =
         std::ranges::find(levels(), own, &choices<log::level>::value_type::second)->first;
@@ -382,7 +394,7 @@ void describe(section& s, log_options& o) {
 
 }  // namespace
 
-void describe(section& s, cluster_options& o) {
+void describe(section& s, cluster_options& o, const library_checks& judge) {
   auto& [name, shards, kafka, postgres, lease, membership, checkpoint, ingress, egress, entities] =
       o;
   s.text("name", name, name_rule(false),
@@ -392,9 +404,9 @@ void describe(section& s, cluster_options& o) {
            "made: another number is refused at start. About ten times the most nodes you will "
            "have; more cost memory and smaller commits, fewer spread the work worse.");
   s.group("kafka", "The log: where records come from and go to.",
-          [&](section& g) { describe(g, kafka); });
+          [&](section& g) { describe(g, kafka, judge); });
   s.group("postgres", "The memory: ownership, states, results.",
-          [&](section& g) { describe(g, postgres); });
+          [&](section& g) { describe(g, postgres, judge); });
   s.group("lease", "How long a node may be silent and still own its shards.",
           [&](section& g) { describe(g, lease); });
   s.group("membership", "How soon nodes notice each other's deaths, and how shards move.",

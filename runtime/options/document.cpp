@@ -30,28 +30,14 @@ std::string reason(const json::exception& error) {
 }
 
 /// Builds the document and stops at what the grammar allows and we do not.
-class builder final : public nlohmann::json_sax<json> {
+class builder final : public json_builder {
  public:
   builder(std::string_view text, const std::string& file, std::vector<violation>& found)
-      : text_(text), file_(file), found_(found) {}
-
-  json result;
-
-  bool null() override { return add(nullptr); }
-  bool boolean(bool value) override { return add(value); }
-  bool number_integer(json::number_integer_t value) override { return add(value); }
-  bool number_unsigned(json::number_unsigned_t value) override { return add(value); }
-  bool number_float(json::number_float_t value, const std::string&) override { return add(value); }
-  bool string(std::string& value) override { return add(std::move(value)); }
-  bool binary(json::binary_t&) override { return false; }
-  bool start_object(std::size_t) override { return open(json::object()); }
-  bool start_array(std::size_t) override { return open(json::array()); }
-  bool end_object() override { return close(); }
-  bool end_array() override { return close(); }
+      : json_builder(config_depth_max), text_(text), file_(file), found_(found) {}
 
   bool key(std::string& name) override {
-    keys_.back() = name;
-    if (open_.back()->contains(name))
+    json_builder::key(name);
+    if (open_levels().back().value->contains(name))
       found_.push_back({file_, path(), "", "stands here twice; the key may be used once"});
     return true;
   }
@@ -62,46 +48,26 @@ class builder final : public nlohmann::json_sax<json> {
   }
 
  private:
-  /// Puts a value where the document is being built; returns it. A repeated key's value goes
-  /// nowhere that counts.
-  json* put(json value) {
-    if (open_.empty()) return &(result = std::move(value));
-    json& parent = *open_.back();
-    if (parent.is_array()) return &parent.emplace_back(std::move(value));
-    if (parent.contains(keys_.back())) return &(ignored_.emplace_back(std::move(value)));
-    return &(parent[keys_.back()] = std::move(value));
+  void too_deep() override {
+    found_.push_back(
+        {file_, path(), "", "nested deeper than " + std::to_string(config_depth_max) + " levels"});
   }
-  bool add(json value) { return put(std::move(value)) != nullptr; }
 
-  bool open(json empty) {
-    if (open_.size() == config_depth_max) {
-      found_.push_back({file_, path(), "",
-                        "nested deeper than " + std::to_string(config_depth_max) + " levels"});
-      return false;
-    }
-    json* const inner = put(std::move(empty));
-    open_.push_back(inner);
-    keys_.emplace_back();
-    return true;
-  }
-  bool close() {
-    open_.pop_back();
-    keys_.pop_back();
-    return true;
+  /// A repeated key's value goes nowhere that counts.
+  json& member(json& object, const std::string& key) override {
+    return object.contains(key) ? ignored_.emplace_back() : object[key];
   }
 
   std::string path() const {
     std::string out;
-    for (const auto& name : keys_)
-      if (!name.empty()) out += (out.empty() ? "" : ".") + shown_key(name);
+    for (const auto& at : open_levels())
+      if (!at.key.empty()) out += (out.empty() ? "" : ".") + shown_key(at.key);
     return out;
   }
 
   std::string_view text_;
   const std::string& file_;
   std::vector<violation>& found_;
-  std::vector<json*> open_;        // From the document's root to where we are.
-  std::vector<std::string> keys_;  // The last key in each of them.
   std::deque<json> ignored_;  // Values of repeated keys: their contents are checked all the same.
 };
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/codec/json.hpp"
 #include "runtime/options/violation.hpp"
 
 namespace troupe {
@@ -16,7 +17,7 @@ using environment = std::function<std::optional<std::string>(const std::string& 
 environment process_environment();
 
 constexpr std::size_t config_bytes_max = 1'048'576;
-constexpr std::size_t config_depth_max = 32;
+constexpr std::size_t config_depth_max = json_depth_max;
 
 /// Reads a file of at most `config_bytes_max` bytes, or says why not.
 std::optional<std::string> read_config_text(const std::string& path, std::vector<violation>& found);

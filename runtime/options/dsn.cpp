@@ -82,6 +82,21 @@ bool is_dsn(std::string_view text) {
   return settings && !settings->empty();
 }
 
+std::vector<std::string> dsn_keywords(std::string_view dsn) {
+  std::vector<std::string> all;
+  if (is_address(dsn)) {
+    auto rest = dsn.substr(std::min(dsn.find('?'), dsn.size()));
+    while (!rest.empty()) {
+      rest.remove_prefix(1);
+      const auto one = take(rest, rest.find('&'));
+      all.emplace_back(one.substr(0, one.find('=')));
+    }
+  } else if (const auto settings = split(dsn)) {
+    for (const auto& s : *settings) all.emplace_back(s.keyword);
+  }
+  return all;
+}
+
 std::string without_password(std::string_view dsn) {
   if (is_address(dsn)) return "postgresql://***";
   const auto settings = split(dsn);

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 
-#include "runtime/options/describe.hpp"
 #include "runtime/options/reader.hpp"
 #include "runtime/options/reference.hpp"
 #include "runtime/options/security_check.hpp"
@@ -14,14 +13,16 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 void describe_cluster_file(section& s, cluster_options& o,
-                           const std::vector<domain_section>& domains) {
-  describe(s, o);
+                           const std::vector<domain_section>& domains,
+                           const library_checks& judge = {}) {
+  describe(s, o, judge);
   for (const auto& domain : domains) s.group(domain.name, domain.text, domain.describe);
 }
 
 struct loader {
   const std::vector<domain_section>& domains;
   const environment& env;
+  const library_checks& judge;
   config options{};
   std::vector<violation> found{};
   known_options cluster_paths{};
@@ -44,7 +45,7 @@ struct loader {
 
   void read_cluster(const json& document, const std::string& file) {
     read_section(document, {file, env, cluster_paths, found},
-                 [this](section& s) { describe_cluster_file(s, options.cluster, domains); });
+                 [this](section& s) { describe_cluster_file(s, options.cluster, domains, judge); });
   }
 
   void read_node(const json& document, const std::string& file) {
@@ -79,8 +80,8 @@ struct loader {
 }  // namespace
 
 config_result load_config(const std::string& node_file, const std::vector<domain_section>& domains,
-                          const environment& env) {
-  loader load{domains, env};
+                          const environment& env, const library_checks& judge) {
+  loader load{domains, env, judge};
   load.learn_paths();
   if (const auto document = load.parse(node_file)) load.read_node(*document, node_file);
   if (!load.found.empty()) return {std::nullopt, std::move(load.found)};
@@ -89,8 +90,8 @@ config_result load_config(const std::string& node_file, const std::vector<domain
 
 std::vector<violation> check_config(const std::string& file,
                                     const std::vector<domain_section>& domains,
-                                    const environment& env) {
-  loader load{domains, env};
+                                    const environment& env, const library_checks& judge) {
+  loader load{domains, env, judge};
   load.learn_paths();
   const auto document = load.parse(file);
   if (!document) return std::move(load.found);

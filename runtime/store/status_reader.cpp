@@ -27,7 +27,8 @@ order by s.id)sql";
 constexpr auto quarantine_sql = R"sql(
 select id, shard, kind, key, source, place, record_key, input, reason, state,
        (extract(epoch from at) * 1000000)::int8
-from quarantine where $1 = '' or state = $1 order by id desc limit $2::int)sql";
+from quarantine where ($1 = '' or state = $1) and ($2::int8 = 0 or id = $2::int8)
+order by id desc limit $3::int)sql";
 
 constexpr std::array state_names{"held", "retried", "purged"};
 
@@ -134,10 +135,24 @@ std::vector<quarantine_status> status_reader::quarantine(std::optional<quarantin
   const std::string wanted = state ? std::string(to_string(*state)) : std::string();
   std::vector<quarantine_status> out;
   connection_->run([&](pqxx::work& tx) {
-    for (const auto& row : tx.exec_params(quarantine_sql, wanted, rows_max))
+    for (const auto& row : tx.exec_params(quarantine_sql, wanted, 0, rows_max))
       out.push_back(to_quarantine(row));
   });
   return out;
+}
+
+std::vector<std::int64_t> status_reader::held() {
+  return connection_->list<std::int64_t>(
+      "select id from quarantine where state = 'held' order by id",
+      [](const pqxx::row& r) { return number(r[0]); });
+}
+
+std::optional<quarantine_status> status_reader::quarantined(std::int64_t id) {
+  std::optional<quarantine_status> found;
+  connection_->run([&](pqxx::work& tx) {
+    for (const auto& row : tx.exec_params(quarantine_sql, "", id, 1)) found = to_quarantine(row);
+  });
+  return found;
 }
 
 bool status_reader::mark_quarantine(std::int64_t id, quarantine_state state) {

@@ -67,6 +67,10 @@ class status_reader {
 
   /// Newest first, at most `rows_max`; of one state, or of all.
   std::vector<quarantine_status> quarantine(std::optional<quarantine_state> state, int rows_max);
+  /// Ids of all that are held, oldest first.
+  std::vector<std::int64_t> held();
+  /// One row, whatever its state; nothing if there is none.
+  std::optional<quarantine_status> quarantined(std::int64_t id);
   /// Held becomes retried or purged. Returns false if there is no such row, or it is no longer
   /// held.
   bool mark_quarantine(std::int64_t id, quarantine_state state);

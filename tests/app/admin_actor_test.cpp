@@ -156,4 +156,30 @@ TEST_CASE("a shard that was given up is told with its reason and the remedy, not
   caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
 }
 
+TEST_CASE("whatever a node is asked, it refuses by name and goes on answering") {
+  admin_fixture f;
+  const auto admin = f.system.spawn<admin_actor>(&f.environment);
+  caf::scoped_actor asking{f.system};
+  const auto answer_to = [&](const std::string& text) {
+    json answer;
+    asking->request(admin, std::chrono::seconds(60), admin_atom_v, text)
+        .receive([&](const std::string& said) { answer = json::parse(said); },
+                 [](caf::error& e) { FAIL(to_string(e)); });
+    return answer;
+  };
+  const std::string nest(1'000'000, '[');
+  const std::string ask = R"({"verb": "ask", "entity": "session/s1", "type": "start", "body": )";
+  for (const auto& text : {nest, ask + nest, R"({"verb": )" + nest, std::string("{"),
+                           std::string("[]"), std::string("\xff"), std::string()})
+    CHECK(answer_to(text)["error"] == "malformed_json");
+  CHECK(answer_to(ask + nest)["detail"] == "the request is nested deeper than 32 levels");
+  for (const auto* text :
+       {R"({"verb": 5})", R"({"verb": {}})", R"({"verb": "show"})", R"({"verb": "ask"})",
+        R"({"verb": "show", "entity": [1]})", R"({"verb": "status", "local": "yes"})"})
+    CHECK_MESSAGE(answer_to(text)["error"] == "malformed_request", text);
+  for (const auto* text : {R"({"verb": "dance"})", "{}"})
+    CHECK_MESSAGE(answer_to(text)["error"] == "unknown_verb", text);
+  caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
+}
+
 }  // namespace troupe::app

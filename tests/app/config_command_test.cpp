@@ -52,6 +52,28 @@ TEST_CASE("config check says everything about several files, each thing once") {
                                                   {"allowed", "must be 1 to 32 of a-z 0-9 -"}});
 }
 
+TEST_CASE("config check asks the libraries about what is theirs, all at once, without values") {
+  testing::config_folder folder;
+  const auto file = folder.write("cluster.json", R"({
+      "kafka": {"brokers": "h:1", "client": {"no.such.setting": "hunter2", "ssl.ca.location": "x",
+                "socket.timeout.ms": "hunter2", "sasl.mechanism": "PLAIN"}},
+      "postgres": {"dsn": "hots=hunter2 user=t pasword=hunter2"}, "shards": 0})");
+  const auto [exit_code, out] = run("config check " + file);
+  CHECK(exit_code == 1);
+  CHECK(out.find("hunter2") == std::string::npos);
+  for (const auto* said :
+       {": shards = 0: must be 1 to 4096 shards\n",
+        ": kafka.client.no.such.setting = \"***\": librdkafka knows no such setting\n",
+        ": kafka.client.socket.timeout.ms = \"***\": librdkafka does not take it: ",
+        ": postgres.dsn = \"hots=*** user=t pasword=***\": libpq knows no keyword hots "
+        "(did you mean host?), pasword (did you mean password?)\n",
+        "\n4 violations\n"})
+    CHECK_MESSAGE(out.find(said) != std::string::npos, said, " in ", out);
+  folder.write("cluster.json", R"({"kafka": {"brokers": "h:1", "client": {"nothing": 1}},
+      "postgres": {"dsn": "host=h"}})");
+  CHECK(!app::load_settings(folder.write("a.json", R"({"id": "a"})")).has_value());
+}
+
 TEST_CASE("config check of good files") {
   const auto [exit_code, out] = run("config check " TROUPE_SOURCE_DIR "/config/local/node-1.json");
   CHECK(exit_code == 0);

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "app/settings.hpp"
+#include "runtime/base/log.hpp"
 #include "runtime/options/load.hpp"
 #include "runtime/options/reader.hpp"
 
@@ -53,6 +54,16 @@ TEST_CASE("the reference holds defaults that the code has") {
   CHECK(all["cluster"]["market"]["price_max"] == "100000000");
   CHECK(all["cluster"]["trading"]["cash"] == to_string(trading::trading_options{}.cash));
   CHECK(all["node"]["http"]["port"] == node_options{}.http.port);
+}
+
+TEST_CASE("reference and docs name the components that write lines") {
+  std::string all;
+  for (const auto name : log::components) all.append(all.empty() ? "of " : ", ").append(name);
+  CHECK(file_text("docs/configuration.md").find("; " + all + " |") != std::string::npos);
+  auto lines = reference();
+  for (auto at = lines.find("\n      // "); at != std::string::npos; at = lines.find("\n      // "))
+    lines.replace(at, std::string("\n      // ").size(), " ");
+  CHECK(lines.find("Components with a level of their own, " + all + ".") != std::string::npos);
 }
 
 TEST_CASE("docs/configuration.md names no option that does not exist") {

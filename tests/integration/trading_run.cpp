@@ -37,15 +37,18 @@ void write_file(const std::string& path, const std::string& text) {
 }
 
 trading_run::trading_run(int nodes, const json& limits, const std::string& options,
-                         const std::string& groups)
+                         const std::string& groups, std::vector<std::string> program)
     : folder_(R"("trading": {"limits_file": "limits.json")" +
                   (options.empty() ? "" : ", " + options) + "}" +
                   (groups.empty() ? "" : ", " + groups),
               8, nodes) {
   write_file(path("limits.json"), limits.dump());
-  for (int n = 1; n <= nodes; ++n)
-    nodes_.emplace_back(
-        std::vector<std::string>{troupe_binary(), "node", "--config", folder_.node_config(n)});
+  if (program.empty()) program = {troupe_binary(), "node"};
+  for (int n = 1; n <= nodes; ++n) {
+    auto command = program;
+    command.insert(command.end(), {"--config", folder_.node_config(n)});
+    nodes_.emplace_back(std::move(command));
+  }
   const auto migrated = run_troupe({"migrate", "--config", folder_.node_config()});
   if (migrated.exit_code != 0) throw std::runtime_error(migrated.output);
 }
@@ -87,6 +90,7 @@ void trading_run::send(const std::string& topic,
                        const std::vector<std::pair<std::string, std::string>>& keyed) const {
   bridge::producer_options options;
   options.kafka = kafka_of(folder_);
+  options.kafka.settings["message.max.bytes"] = "1048576";  // As large as brokers take them.
   bridge::kafka_producer producer(options);
   for (const auto& [key, payload] : keyed)
     producer.send(topic, {key, payload, std::nullopt, std::nullopt});

@@ -13,9 +13,10 @@ namespace troupe::test {
 class trading_run {
  public:
   /// `limits`: as in config/risk_limits.json. `options`: members of the config group `trading`,
-  /// without braces, besides the limits. `groups`: further groups, likewise.
+  /// without braces, besides the limits. `groups`: further groups, likewise. `program`: what a node
+  /// runs, but for its config; nothing: `troupe node`.
   explicit trading_run(int nodes, const nlohmann::json& limits, const std::string& options = "",
-                       const std::string& groups = "");
+                       const std::string& groups = "", std::vector<std::string> program = {});
 
   const cluster_folder& folder() const { return folder_; }
   node_process& node(int n = 1) { return nodes_.at(static_cast<std::size_t>(n - 1)); }

@@ -87,19 +87,19 @@ TEST_CASE("values that would break a line or a field are quoted and escaped") {
 TEST_CASE("a component's own level wins over the default") {
   const captured_log out;
   log::debug("store", "hidden");
-  log::set_level("loud", log::level::debug);
-  log::set_level("quiet", log::level::error);
-  log::debug("loud", "shown_1");
+  log::set_level("http", log::level::debug);
+  log::set_level("bridge", log::level::error);
+  log::debug("http", "shown_1");
   log::debug("store", "hidden");
-  log::warn("quiet", "hidden");
-  log::error("quiet", "shown_2");
+  log::warn("bridge", "hidden");
+  log::error("bridge", "shown_2");
   log::set_level(log::level::off);
   log::error("store", "hidden");
-  log::debug("loud", "shown_3");
+  log::debug("http", "shown_3");
   CHECK(out.lines().size() == 3);
   for (const auto& line : out.lines()) CHECK(line.find("hidden") == std::string::npos);
-  log::set_level("loud", log::level::info);
-  log::set_level("quiet", log::level::info);
+  log::set_level("http", log::level::info);
+  log::set_level("bridge", log::level::info);
 }
 
 TEST_CASE("lines held back are counted on the next line of the same event") {

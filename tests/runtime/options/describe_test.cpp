@@ -159,6 +159,36 @@ TEST_CASE("levels by component") {
         lines{"f: log.components.bridge = \"loud\": must be one of trace, debug, info, warn, "
               "error, off",
               "f: log.components.http = 3: must be one of trace, debug, info, warn, error, off"});
+  for (const auto name : log::components)
+    CHECK(node_problems({{"log", {{"components", {{std::string(name), "debug"}}}}}}) == lines{});
+  for (const auto* none : {"stoer", "admin", "market", "Store", ""})
+    CHECK_MESSAGE(node_problems({{"log", {{"components", {{none, "debug"}}}}}}).size() == 1, none);
+  CHECK(node_problems({{"log", {{"components", {{"stoer", "debug"}}}}}}) ==
+        lines{"f: log.components.stoer = \"debug\": is no component: they are bridge, cluster, "
+              "entity, http, node, notification, store"});
+}
+
+TEST_CASE("what only the libraries can judge is asked of them, and no value is shown") {
+  library_checks judge;
+  judge.kafka_setting = [](const std::string& name, const std::string& value) {
+    return name == "good" && value == "7" ? "" : "is nonsense";
+  };
+  judge.dsn = [](const std::string& dsn) {
+    return dsn.find("hots") == std::string::npos ? "" : "knows no hots";
+  };
+  const auto problems = [&](const json& patch) {
+    auto document = small_cluster;
+    document.merge_patch(patch);
+    return testing::read_and_print<cluster_options>(
+               document, [&](section& s, cluster_options& o) { describe(s, o, judge); })
+        .problems;
+  };
+  CHECK(problems({{"kafka", {{"client", {{"good", 7}}}}}}) == lines{});
+  CHECK(problems({{"kafka", {{"client", {{"good", 7}, {"no.such", "hunter2"}, {"good.not", 1}}}}},
+                  {"postgres", {{"dsn", "hots=hunter2 password=hunter2"}}}}) ==
+        lines{"f: kafka.client.good.not = ***: is nonsense",
+              "f: kafka.client.no.such = \"***\": is nonsense",
+              "f: postgres.dsn = \"hots=*** password=***\": knows no hots"});
 }
 
 }  // namespace

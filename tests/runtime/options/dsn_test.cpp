@@ -13,6 +13,15 @@ TEST_CASE("a dsn is settings or an address") {
     CHECK_MESSAGE(!is_dsn(bad), bad);
 }
 
+TEST_CASE("the keywords of a dsn are found, of either form") {
+  using words = std::vector<std::string>;
+  CHECK(dsn_keywords("host=db hots = 'a b=c' user=t") == words{"host", "hots", "user"});
+  CHECK(dsn_keywords("postgresql://u:p@h/db").empty());
+  CHECK(dsn_keywords("postgresql://u:p@h/db?sslmode=require&hots=1&x") ==
+        words{"sslmode", "hots", "x"});
+  CHECK(dsn_keywords("no dsn").empty());
+}
+
 TEST_CASE("only what is known to be harmless is printed of a dsn") {
   struct row {
     std::string dsn, printed;

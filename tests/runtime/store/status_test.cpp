@@ -60,7 +60,13 @@ TEST_CASE("quarantined inputs are listed, and marked once") {
   CHECK(held[1].input == std::string("\0x", 2));
   CHECK(held[1].reason == "threw");
   CHECK(held[1].entity == entity_id{"thing", "k"});
+  CHECK(reader.held() == std::vector{held[1].id, held[0].id});
+  REQUIRE(reader.quarantined(held[1].id));
+  CHECK(reader.quarantined(held[1].id)->input == std::string("\0x", 2));
+  CHECK(!reader.quarantined(999));
   CHECK(reader.mark_quarantine(held[0].id, quarantine_state::retried));
+  CHECK(reader.held() == std::vector{held[1].id});
+  CHECK(reader.quarantined(held[0].id)->state == quarantine_state::retried);
   CHECK(!reader.mark_quarantine(held[0].id, quarantine_state::purged));
   CHECK(!reader.mark_quarantine(999, quarantine_state::purged));
   CHECK(reader.quarantine(quarantine_state::held, 10).size() == 1);
