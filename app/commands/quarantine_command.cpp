@@ -199,10 +199,6 @@ int purge(const options& o) {
   return 0;
 }
 
-void require_choice(const char* command, const options& o) {
-  if (o.id == 0 && !o.all) throw CLI::ValidationError(command, "give the id of an entry, or --all");
-}
-
 }  // namespace
 
 void add_quarantine_command(CLI::App& app, int& exit_code) {
