@@ -7,6 +7,7 @@
 #include "actors/trading/paper_venue.hpp"
 #include "actors/trading/session_fields.hpp"
 #include "runtime/base/ensure.hpp"
+#include "runtime/codec/text.hpp"
 
 namespace troupe::trading {
 
@@ -94,7 +95,8 @@ std::optional<Value> heard(const json& body, effects& out) {
 
 std::string id_of(const message& what) {
   const auto id = what.body.find("id");
-  return id != what.body.end() && id->is_string() ? id->get<std::string>() : "";
+  const auto* text = id == what.body.end() ? nullptr : id->get_ptr<const std::string*>();
+  return text != nullptr && is_name(*text) ? *text : "";
 }
 
 }  // namespace
@@ -228,10 +230,13 @@ void session_entity::settle(const message& what, std::string_view event, const c
 void session_entity::refuse(const message& what, std::string_view error, const std::string& detail,
                             const context& where, effects& out) const {
   out.unchanged();
-  out.reply({{"error", error}, {"detail", detail}});
+  constexpr std::size_t detail_max = 4 << 10;  // What is published must fit into a record.
+  const auto why = cut(detail, detail_max);
+  out.reply({{"error", error}, {"detail", why}});
   if (what.type != "create" && !parse_name<session_command>(what.type)) return;
-  json told{{"session", name_}, {"event", "command_refused"}, {"command", what.type},
-            {"error", error},   {"detail", detail},           {"time", to_micros(where.now)}};
+  json told{{"session", name_},     {"event", "command_refused"},
+            {"command", what.type}, {"error", error},
+            {"detail", why},        {"time", to_micros(where.now)}};
   if (core_ != nullptr) told["phase"] = name_of(core_->phase());
   if (auto id = id_of(what); !id.empty()) told["id"] = std::move(id);
   out.publish(session_events_topic, name_,
