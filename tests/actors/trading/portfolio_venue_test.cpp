@@ -156,3 +156,44 @@ TEST_CASE("each fill of one message counts for the drawdown limit, as in a back-
   CHECK(s.send("risk", "show", {})["risk"]["trading_state"] == "halted");  // 10,750 to 10,000.
   CHECK(s.send("risk", "show", {})["risk"]["peak"] == "10750");
 }
+
+TEST_CASE("states from before orders had a pace and brackets were counted are read") {
+  shard s;
+  s.send("portfolio", "open_portfolio", {{"cash", "100000"}});
+  auto asked = request(1, side::buy, "10");
+  asked.paced = true;
+  asked.stop_loss = dec("90");
+  s.send("risk", "submit_order", body_of(asked));
+  asked.number = 2;
+  s.send("risk", "submit_order", body_of(asked));
+  s.send("portfolio", "order_reports", reports_of(filled("p1-1", 1, side::buy, "4", "100")));
+  auto portfolio_state = s.send("portfolio", "show", json::object());
+  auto risk_state = s.send("risk", "show", json::object());
+  CHECK(risk_state["facts"]["children_to_come"] == 1);  // Of p1-2.
+  for (auto& o : portfolio_state["orders"]) {
+    o.erase("children_at");
+    o["terms"].erase("paced_by");
+  }
+  portfolio_state["unsettled"] = {"SPY"};
+  risk_state["facts"].erase("children_to_come");
+  risk_state["risk"]["in_flight"] = {{{"verdict", 9},
+                                      {"symbol", "SPY"},
+                                      {"side", "buy"},
+                                      {"quantity", "1"},
+                                      {"price", "100"},
+                                      {"cash", "100"}}};
+  const entity_id id{"portfolio", "p1"};
+  portfolio_entity p(id);
+  p.load(portfolio_state.dump(), portfolio::schema);
+  risk_entity r(generous());
+  r.load(risk_state.dump(), risk::schema);
+  effects out;
+  p.handle({"order_reports", reports_of(filled("p1-1", 2, side::buy, "6", "100"))},
+           {id, from_micros(begin_micros)}, out);
+  REQUIRE_FALSE(out.tells.empty());
+  for (const auto& t : out.tells) {
+    if (t.what.type != "portfolio_changed") continue;
+    CHECK(t.what.body["open_orders"] == 2);  // p1-2, and the stop of p1-1, enlarged.
+    CHECK(t.what.body["children_to_come"] == 1);
+  }
+}
