@@ -17,13 +17,19 @@ std::size_t find_run(std::span<const std::int64_t> seqs, std::size_t length) {
 
 }  // namespace
 
-sequence_tail read_tail(std::span<const std::int64_t> seqs, bool whole, std::size_t inflight_max) {
-  if (seqs.empty()) return {0, whole};
+sequence_tail read_tail(std::span<const std::int64_t> seqs, log_part part,
+                        std::size_t inflight_max) {
   const auto sure = find_run(seqs, inflight_max + 1);
-  const bool certain = whole || sure < seqs.size();
-  const auto base = sure < seqs.size() ? sure : 0;
-  auto last = seqs[base];
-  for (const auto seq : seqs.subspan(base + 1)) {
+  const bool certain = part != log_part::some || sure < seqs.size();
+  std::int64_t last = 0;
+  if (sure < seqs.size()) {
+    last = seqs[sure];
+    seqs = seqs.subspan(sure + 1);
+  } else if (part != log_part::from_first && !seqs.empty()) {
+    last = seqs.front();
+    seqs = seqs.subspan(1);
+  }
+  for (const auto seq : seqs) {
     // Without a certain start the writer's own step back is the better witness: too low costs
     // doubles, too high records.
     if (seq == last + 1 || (!certain && seq < last)) last = seq;

@@ -295,7 +295,10 @@ void tail_reader::worker::take_record(shard_id shard, tail& t, const rd_kafka_me
 
 void tail_reader::worker::take_end(shard_id shard, tail& t, std::int64_t end) {
   const bool whole = end < t.window || t.first_offset < 0 || t.first_offset > end - t.window;
-  const auto found = read_tail(t.seqs, whole, inflight_max_);
+  const auto part = !whole                ? log_part::some
+                    : t.first_offset == 0 ? log_part::from_first
+                                          : log_part::rest;
+  const auto found = read_tail(t.seqs, part, inflight_max_);
   stop(shard, t);
   if (!found.certain && t.window < window_max) {
     t.window = std::min(window_max, t.window * 8);

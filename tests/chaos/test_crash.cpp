@@ -75,13 +75,16 @@ TEST_CASE("PostgreSQL killed and restarted under load changes nothing") {
 
 TEST_CASE("Kafka stopped and restarted under load changes nothing") {
   market_run run(amount);
-  check_same(run.play(
-      [&](steady_load& load) {
-        load.pass(10);
-        services("stop kafka");
-        services("start kafka");
-      },
-      240s));
+  // Successors of records that waited too long may be in the log without them, then again: readers
+  // skip those.
+  check_outcome(run.play(
+                    [&](steady_load& load) {
+                      load.pass(10);
+                      services("stop kafka");
+                      services("start kafka");
+                    },
+                    240s),
+                amount);
   CHECK(run.node().running());
 }
 

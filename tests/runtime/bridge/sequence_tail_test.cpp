@@ -10,37 +10,41 @@ using namespace troupe::bridge;
 using seqs = std::vector<std::int64_t>;
 
 TEST_CASE("the last sequence that is out, of a whole log") {
+  using enum log_part;
   struct row {
     const char* what;
     seqs log;
     std::int64_t last;
+    log_part part = from_first;
   };
   for (const auto& r :
        {row{"nothing yet", {}, 0}, row{"one", {1}, 1}, row{"in order", {1, 2, 3}, 3},
-        row{"begins late: older ones have expired", {7, 8, 9}, 9},
+        row{"begins late: older ones have expired", {7, 8, 9}, 9, rest},
+        row{"begins late: the first ones have failed", {3, 4}, 0},
+        row{"the first ones have failed, then been sent again", {3, 4, 1, 2, 3}, 3},
         row{"one failed, its successors are there", {1, 2, 4, 5}, 2},
         row{"failed, then sent again", {1, 2, 4, 5, 3, 4, 5, 6}, 6},
         row{"failed, then sent again in part", {1, 2, 4, 5, 3}, 3},
         row{"doubles of a zombie", {1, 2, 3, 2, 3}, 3}, row{"two failures", {1, 3, 2, 4, 3}, 3}}) {
     CAPTURE(r.what);
-    const auto tail = read_tail(r.log, true, 4);
+    const auto tail = read_tail(r.log, r.part, 4);
     CHECK(tail.certain);
     CHECK(tail.last == r.last);
   }
 }
 
 TEST_CASE("a part of a log is certain once a run longer than what can be in flight is in it") {
-  CHECK_FALSE(read_tail(seqs{10, 11, 12}, false, 3).certain);
-  CHECK(read_tail(seqs{10, 11, 12, 13}, false, 3).certain);
-  CHECK(read_tail(seqs{10, 11, 12, 13}, false, 3).last == 13);
-  CHECK(read_tail(seqs{10, 11, 12, 13, 15, 16}, false, 3).last == 13);
-  CHECK(read_tail(seqs{10, 11, 12, 13, 15, 16, 14, 15}, false, 3).last == 15);
-  CHECK_FALSE(read_tail(seqs{}, false, 3).certain);
+  CHECK_FALSE(read_tail(seqs{10, 11, 12}, log_part::some, 3).certain);
+  CHECK(read_tail(seqs{10, 11, 12, 13}, log_part::some, 3).certain);
+  CHECK(read_tail(seqs{10, 11, 12, 13}, log_part::some, 3).last == 13);
+  CHECK(read_tail(seqs{10, 11, 12, 13, 15, 16}, log_part::some, 3).last == 13);
+  CHECK(read_tail(seqs{10, 11, 12, 13, 15, 16, 14, 15}, log_part::some, 3).last == 15);
+  CHECK_FALSE(read_tail(seqs{}, log_part::some, 3).certain);
 }
 
 TEST_CASE("without certainty the answer is rather too low: doubles are harmless, gaps are not") {
   // The window begins with successors of a lost 10.
-  CHECK(read_tail(seqs{11, 12, 10}, false, 3).last == 10);
+  CHECK(read_tail(seqs{11, 12, 10}, log_part::some, 3).last == 10);
 }
 
 namespace {
@@ -80,10 +84,14 @@ TEST_CASE("whenever a part of the log is certain it says what a reader of the wh
     const std::int64_t inflight = 2 + round % 6;
     const auto log = simulate(random, inflight);
     const auto truth = by_the_readers_rule(log);
-    CHECK(read_tail(log, true, static_cast<std::size_t>(inflight)).last == truth);
+    for (std::size_t length = 0; length <= log.size(); ++length) {
+      const auto begin = seqs(log.begin(), log.begin() + static_cast<std::ptrdiff_t>(length));
+      REQUIRE(read_tail(begin, log_part::from_first, static_cast<std::size_t>(inflight)).last ==
+              by_the_readers_rule(begin));
+    }
     for (std::size_t window = 1; window <= log.size(); window += 3) {
       const auto part = std::span(log).last(window);
-      const auto tail = read_tail(part, false, static_cast<std::size_t>(inflight));
+      const auto tail = read_tail(part, log_part::some, static_cast<std::size_t>(inflight));
       if (!tail.certain) continue;
       ++certain;
       REQUIRE(tail.last == truth);
