@@ -102,7 +102,7 @@ TEST_CASE("a file of limits that is wrong is told with its path and everything t
   CHECK(read({{"limits_file", "."}}, o, folder.config())[0].find("is a folder, not a file") !=
         std::string::npos);
   const limits_folder broken("{");
-  CHECK(read({{"limits_file", "limits.json"}}, o, broken.config())[0].find("is no JSON document") !=
+  CHECK(read({{"limits_file", "limits.json"}}, o, broken.config())[0].find("is not JSON") !=
         std::string::npos);
 }
 
