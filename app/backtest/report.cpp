@@ -224,7 +224,7 @@ json json_of(const backtest_report& report) {
   json orders = json::array(), fills = json::array(), trades = json::array(),
        equity = json::array(), positions = json::object();
   for (const auto& one : r.orders) orders.push_back(json_of(one));
-  for (const auto& one : r.fills) fills.push_back(trading::json_of(one));
+  for (const auto& one : r.fills) fills.emplace_back(trading::json_of(one)).emplace("fee", "0");
   for (const auto& one : r.trips) trades.push_back(json_of(one, report.settings.session));
   for (const auto& p : r.curve)
     equity.push_back({{"time", p.time}, {"equity", to_string(p.equity)}, {"drawdown", p.drawdown}});
@@ -232,9 +232,10 @@ json json_of(const backtest_report& report) {
     positions[report.settings.session.instruments[i].symbol] = to_string(r.positions[i]);
   return {{"settings", settings_json(report)}, {"events", r.events},
           {"seconds", report.seconds},         {"metrics", json_of(r.metrics)},
-          {"cash", to_string(r.cash)},         {"positions", std::move(positions)},
-          {"orders", std::move(orders)},       {"fills", std::move(fills)},
-          {"trades", std::move(trades)},       {"equity", std::move(equity)}};
+          {"cash", to_string(r.cash)},         {"fees", to_string(r.metrics.fees)},
+          {"positions", std::move(positions)}, {"orders", std::move(orders)},
+          {"fills", std::move(fills)},         {"trades", std::move(trades)},
+          {"equity", std::move(equity)}};
 }
 
 }  // namespace troupe::app

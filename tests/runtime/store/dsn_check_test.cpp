@@ -18,9 +18,7 @@ TEST_CASE("keywords that libpq does not know are named, all of them, and nothing
         "libpq knows no keyword pasword (did you mean password?), dbnam (did you mean dbname?)");
   CHECK(refusal_of_dsn("postgresql://u:hunter2@h/db?sslmod=hunter2&nothing_like_it=hunter2") ==
         "libpq knows no keyword sslmod (did you mean sslmode?), nothing_like_it");
-  for (const auto* bad :
-       {"postgresql://u:hunter2@h:5432:hunter2/", "host='hunter2", "postgresql://u:%zzhunter2@h/",
-        "hunter2", "postgresql://u:p?hunter2@h/db"})
+  for (const auto* bad : {"host='hunter2", "postgresql://u:%zzhunter2@h/", "hunter2"})
     CHECK_MESSAGE(refusal_of_dsn(bad) == "libpq does not understand it", bad);
 }
 
