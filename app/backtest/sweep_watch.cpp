@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <iostream>
-#include <regex>
 
 #include "actors/trading/backtest_job.hpp"
 #include "actors/trading/backtest_sweep.hpp"
@@ -135,10 +134,10 @@ std::int64_t sweep_watch::runs_elsewhere(const std::vector<lost_shard>& lost) co
   return rows.at(0).at("runs");
 }
 
-/// Once, and again when it has changed.
+/// Once, and again when it has changed, numbers aside: ages and lags grow all the time.
 void sweep_watch::tell(const std::string& what) {
-  static const std::regex age("[0-9]+ s");
-  const auto lasting = std::regex_replace(what, age, "");
+  auto lasting = what;
+  std::erase_if(lasting, [](char c) { return c >= '0' && c <= '9'; });
   if (what.empty() || std::exchange(told_, lasting) == lasting) return;
   const auto waited = std::chrono::duration_cast<std::chrono::seconds>(clock::now() - moved_);
   std::cerr << (::isatty(STDERR_FILENO) == 1 ? "\r\x1b[K" : "") << "no run has ended for "
