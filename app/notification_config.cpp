@@ -108,10 +108,9 @@ void describe_rules(section& s, notification_options& o) {
       "or by the drawdown limit.");
   rule(s, o, "session_phases", session_phases,
        "Channels that hear when a session is created, started, paused, resumed, stopped, deleted.");
-  rule(
-      s, o, "session_failures", session_failures,
-      "Channels that hear when a session's order is rejected by the venue, or when market data was "
-      "lost before the session could read it.");
+  rule(s, o, "session_failures", session_failures,
+       "Channels that hear when a session's order is rejected by the venue, when market data was "
+       "lost before the session could read it, or when an input on which it fails is quarantined.");
   rule(s, o, "node_deaths", node_deaths,
        "Channels that hear when a node of the cluster is declared dead.");
 }

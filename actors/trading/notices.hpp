@@ -16,9 +16,10 @@ inline constexpr std::string_view notification_kind = "notification";
 struct notice_rules {
   std::vector<std::string> fills;
   std::vector<std::string> risk_denials;
-  std::vector<std::string> halts;             // And the end of them: every change of trading state.
-  std::vector<std::string> session_phases;    // Created, started ...
-  std::vector<std::string> session_failures;  // Orders rejected by the venue, market data lost.
+  std::vector<std::string> halts;           // And the end of them: every change of trading state.
+  std::vector<std::string> session_phases;  // Created, started ...
+  /// Orders rejected by the venue, market data lost, inputs quarantined.
+  std::vector<std::string> session_failures;
   std::vector<std::string> node_deaths;
 };
 

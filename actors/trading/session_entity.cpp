@@ -400,11 +400,36 @@ void session_entity::ask_no_more(effects& out) {
   }
 }
 
+namespace {
+
+/// What a session cannot take, a defect of its strategy most likely, is news.
+void tell_quarantined(const std::vector<std::string>& channels, const failed_input& what,
+                      effects& out) {
+  constexpr std::size_t key_max = 64, reason_max = 4 << 10;
+  auto id = "quarantined-" + what.of.key + '-' + what.source + '-' + std::to_string(what.place);
+  if (what.place == 0) id.append(1, '-').append(cut(what.key, key_max));
+  tell_notice(channels,
+              {std::move(id),
+               "session_failures",
+               "session " + what.of.key + " failed on an input, which is quarantined",
+               {{"session", what.of.key},
+                {"source", what.source},
+                {"place", what.place},
+                {"reason", cut(what.reason, reason_max)}}},
+              out);
+}
+
+}  // namespace
+
 kind_def make_session_kind(std::shared_ptr<const trading_options> environment) {
   kind_def kind;
   kind.name = session_kind;
   kind.schema = session_schema;
   kind.follows = true;
+  kind.when_quarantined = [channels = environment->notices.session_failures](
+                              const failed_input& what, effects& out) {
+    tell_quarantined(channels, what, out);
+  };
   kind.make = [environment = std::move(environment)](const entity_id& id) {
     return std::make_unique<session_entity>(id.key, environment);
   };

@@ -15,6 +15,7 @@
 #include "app/commands/commands.hpp"
 #include "app/feed/pace.hpp"
 #include "app/feed/progress.hpp"
+#include "runtime/codec/json.hpp"
 
 namespace troupe::app {
 
@@ -115,10 +116,10 @@ risk_limits limits_of(const options& o, const paper_options& venue) {
     return all;
   }
   trading::faults wrong;
-  const auto document = nlohmann::json::parse(read_text_file(o.limits), nullptr, false, true);
-  if (document.is_discarded())
-    throw unusable_file(o.limits + ": is no JSON document; config/risk_limits.json is one");
-  auto limits = parse_risk_limits(document, "backtest", wrong);
+  const auto document = parse_json_object(read_text_file(o.limits), {.comments = true});
+  if (!document.ok())
+    throw unusable_file(o.limits + ": " + document.wrong + "; config/risk_limits.json is one");
+  auto limits = parse_risk_limits(document.value, "backtest", wrong);
   if (!limits) throw unusable_file(o.limits + ": " + to_string(wrong));
   return std::move(*limits);
 }

@@ -167,6 +167,15 @@ class entity {
                            effects& out);
 };
 
+/// An input that is set aside because an entity has failed on it again and again.
+struct failed_input {
+  const entity_id& of;        // The entity that failed.
+  const std::string& source;  // As in `troupe quarantine list`.
+  std::int64_t place = 0;     // 0 where the key alone names it.
+  const std::string& key;
+  const std::string& reason;
+};
+
 /// An entity kind as the runtime sees it.
 struct kind_def {
   std::string name;
@@ -177,6 +186,9 @@ struct kind_def {
   std::function<std::unique_ptr<entity>(const entity_id&)> make;
   /// Follows log-fed entities; not for log-fed kinds themselves.
   bool follows = false;
+  /// Whom to tell when an input of such an entity is set aside, by the same commit; only `tell`
+  /// counts. Nothing: nobody. Not for log-fed kinds.
+  std::function<void(const failed_input&, effects&)> when_quarantined = {};
 };
 
 }  // namespace troupe

@@ -105,7 +105,8 @@ bool shard_machine::begin_feed() {
              to_string(e.id)};
   u.to = e.id;
   u.feed = std::move(next);
-  if (!poisoned_.empty()) spare_poison(u);
+  std::deque<running_unit::delivery> told;
+  if (!poisoned_.empty()) told = spare_poison(u);
   if (open_since_ == time_point{}) open_since_ = world_.now();
   if (u.feed->missing > 0) {
     progress_.feed_missing += u.feed->missing;
@@ -120,14 +121,16 @@ bool shard_machine::begin_feed() {
   ++e.busy;
   running_.emplace();
   running_->what = std::move(u);
+  running_->todo = std::move(told);
   running_->waiting = true;
   world_.feed(running_->what.feed->slot, *running_->what.feed);
   return true;
 }
 
 /// Stops before an event that has failed too often; when that is the first, it is passed over and
-/// quarantined by the commit that moves the cursor.
-void shard_machine::spare_poison(unit& u) {
+/// quarantined by the commit that moves the cursor. Returns who is told of it in this shard.
+std::deque<running_unit::delivery> shard_machine::spare_poison(unit& u) {
+  std::deque<running_unit::delivery> told;
   auto& d = *u.feed;
   for (const auto& p : poisoned_) {
     if (p.input.source != u.input.source || p.input.key != u.input.key || !d.events) continue;
@@ -143,8 +146,10 @@ void shard_machine::spare_poison(unit& u) {
     u.input.place = bad.value();
     u.what = {"event", {{"feed", u.input.source}, {"offset", bad.value()}}};
     quarantine(u, p);
+    told = told_of(p);
     open_.touched.insert(d.slot);
   }
+  return told;
 }
 
 void shard_machine::on_fed(slot_id slot, std::size_t done, effects decided,

@@ -170,7 +170,9 @@ class shard_machine {
   void step_unit();
   void merge(slot_id slot, effects done);
   void end_unit();
+  void pass_over(unit u, const poison& p);
   void quarantine(const unit& u, const poison& p);
+  std::deque<running_unit::delivery> told_of(const poison& p);
   void tell_quarantined(const std::string& source, std::int64_t place, const entity_id& of,
                         const poison& p);
   void advance(const unit& u);
@@ -179,7 +181,7 @@ class shard_machine {
 
   // Feeds (shard_feeds.cpp)
   bool begin_feed();
-  void spare_poison(unit& u);
+  std::deque<running_unit::delivery> spare_poison(unit& u);
   void follow(slot_id slot, const std::vector<followed>& all);
   void feeds_moved();
   void tend_feeds();

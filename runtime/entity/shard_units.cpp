@@ -206,7 +206,7 @@ void shard_machine::begin_unit(unit u) {
     timers_.cancel(key);
     open_.timers[key] = std::nullopt;
   }
-  if (const auto* p = find_poison(u.input)) return quarantine(u, *p);
+  if (const auto* p = find_poison(u.input)) return pass_over(std::move(u), *p);
   if (u.refused) {
     dead_letter(u.input.source, u.input.place, u.record.key, u.record.payload, u.refused->reason,
                 u.refused->detail);
@@ -350,7 +350,38 @@ void shard_machine::quarantine(const unit& u, const poison& p) {
   open_.quarantined.push_back(
       {p.entity, u.input.source, u.input.place, std::move(key), std::move(input), p.reason});
   if (u.from) open_.replies.push_back({*u.from, error_answer("quarantined", p.reason)});
-  advance(u);
+}
+
+/// Who is told inside the shard; the others are told by the commit.
+std::deque<running_unit::delivery> shard_machine::told_of(const poison& p) {
+  std::deque<running_unit::delivery> here;
+  const auto* const kind = find_kind(p.entity.kind);
+  // When the telling itself fails, the input is poison a second time: nobody is told then.
+  const bool telling_fails =
+      std::ranges::count(poisoned_, p.input, [](const poison& one) { return one.input; }) > 1;
+  if (kind == nullptr || !kind->when_quarantined || telling_fails) return here;
+  effects out;
+  kind->when_quarantined({p.entity, p.input.source, p.input.place, p.input.key, p.reason}, out);
+  for (auto& tell : out.tells) {
+    const auto shard = setup_.shard_of(tell.to);
+    if (shard == id_)
+      here.push_back({std::move(tell.to), std::move(tell.what)});
+    else
+      open_.cross_shard.emplace_back(shard, std::move(tell));
+  }
+  return here;
+}
+
+/// What is told of it is all that is left of the unit. Its request is not remembered: it can come
+/// again.
+void shard_machine::pass_over(unit u, const poison& p) {
+  quarantine(u, p);
+  u.request.clear();
+  u.from.reset();
+  running_.emplace();
+  running_->todo = told_of(p);
+  running_->what = std::move(u);
+  step_unit();
 }
 
 void shard_machine::on_entity_failed(slot_id slot, std::string reason,

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <set>
@@ -248,6 +249,53 @@ TEST_CASE("fills, denials and phases of a session are told once each") {
   std::set<std::string> ids;
   for (const auto& one : told) CHECK(ids.insert(one["id"]).second);
   CHECK(std::to_string(to.taken("fill-").size()) == run.sql("select count(*) from fills"));
+}
+
+TEST_CASE("what a session fails on is told, and so is an order that its venue rejects") {
+  receiver to;
+  trading_run run(1, limits, R"("venue": "orders")",
+                  to.channels() + R"("session_failures": ["hook", "bus"]})", {BREAKABLE_NODE});
+  run.start();
+  write_file(run.path("SPY.csv"), ticks_csv("SPY", 400, 7));
+  const auto made = run.ask({"session", "create", "--name", "s1", "--portfolio", "p1", "--strategy",
+                             "buy_and_hold", "--symbols", "SPY", "--period", "1s", "--from",
+                             "beginning", "--size", "10"});
+  REQUIRE_MESSAGE(made["phase"] == "created", made.dump());
+  REQUIRE(run.ask({"session", "start", "s1"})["phase"] == "running");
+  write_file(run.path("broken"), "session events\n");
+  const auto fed =
+      run.cli({"feed", "--speed", "max", "--state", run.path("feed"), run.path("SPY.csv")});
+  REQUIRE_MESSAGE(fed.exit_code == 0, fed.output);
+  wait_until("what is quarantined", 60s,
+             [&] { return run.sql("select count(*) > 0 from quarantine") == "t"; });
+  std::filesystem::remove(run.path("broken"));
+  wait_until("an order", 60s, [&] { return run.sql("select count(*) from orders") == "1"; });
+  const auto order = run.sql("select id from orders");
+  run.send("fills", {{"p1", json{{"what", "rejected"},
+                                 {"order", order},
+                                 {"reason", "market closed"},
+                                 {"time", 1'700'000'000'000'000}}
+                                .dump()}});
+  wait_until("the news", 60s, [&] { return !to.taken("rejected-").empty(); });
+  wait_until("everything to be told", 60s, [&] {
+    return run.sql("select count(*) from outbox") == "0" && of_channel(run, "hook")["waiting"] == 0;
+  });
+  const auto rejected = to.taken("rejected-");
+  REQUIRE(rejected.size() == 1);
+  CHECK(rejected[0].header("x-troupe-id") == "rejected-" + order);
+  CHECK(json::parse(rejected[0].body)["facts"] ==
+        json{{"session", "s1"}, {"order", order}, {"reason", "market closed"}});
+  const auto held = run.rows("select key, source, place, reason from quarantine order by place");
+  const auto failed = to.taken("quarantined-");
+  REQUIRE(failed.size() == held.size());
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    const auto facts = json::parse(failed[i].body)["facts"];
+    CHECK(facts == json{{"session", "s1"},
+                        {"source", held[i]["source"]},
+                        {"place", held[i]["place"]},
+                        {"reason", held[i]["reason"]}});
+  }
+  CHECK(with_rule(run.read("notifications"), "session_failures").size() == held.size() + 1);
 }
 
 TEST_CASE("a node's death is told, once, by whoever is left") {

@@ -251,6 +251,7 @@ TEST_CASE("paper trading on three nodes, live, while they are killed in turn, do
     run.revive();
     run.node(1 + victim++ % 3).kill();
   });
+  CHECK(victim == 4);
 }
 
 TEST_CASE("in a silent market the clock ends an order, though its node dies") {

@@ -121,6 +121,50 @@ TEST_CASE("what is quarantined and was no record is kept as its message") {
         json{{"to", "savings/x"}, {"type", "transfer"}, {"body", {{"amount", 20}}}});
 }
 
+TEST_CASE("who is to hear of what is quarantined hears it by the same commit, once") {
+  busy_shard s;
+  const auto in_this_shard = [](const entity_id& of) { return shard_id(of.key == "far" ? 1 : 0); };
+  s.setup.shard_of = in_this_shard;
+  s.setup.things.kinds[1].when_quarantined = [](const failed_input& what, effects& out) {
+    CHECK(to_string(what.of) == "savings/x");
+    CHECK(what.source == "request");
+    CHECK(what.key == "t");
+    CHECK(!what.reason.empty());
+    for (const auto* who : {"near", "far"}) out.tell({"savings", who}, {"credit", {{"amount", 7}}});
+  };
+  s.begin();
+  s.run();
+  s.ask({"deposit", {{"amount", 50}}}, "d", 1);
+  for (std::uint64_t n = 2; n <= 5; ++n) s.ask({"transfer", {{"amount", 20}}}, "t", n);
+  CHECK(s.world->replies.at(5)["error"] == "quarantined");
+  REQUIRE(s.disk.quarantined.size() == 1);
+  CHECK(s.state({"savings", "near"})["balance"] == 7);
+  REQUIRE(s.world->to_shards.size() == 1);
+  CHECK(s.world->to_shards[0].target == "shard:1");
+  s.begin();
+  s.run();
+  CHECK(s.state({"savings", "near"})["balance"] == 7);
+}
+
+TEST_CASE("where telling of a quarantine fails itself, nobody is told and the shard goes on") {
+  busy_shard s;
+  s.rules.restarts_per_minute_max = 20;
+  s.setup.things.kinds[1].when_quarantined = [](const failed_input&, effects& out) {
+    out.tell({"savings", "near"}, {"transfer", {{"amount", 20}}});  // Throws, too: to nobody.
+  };
+  s.begin();
+  s.run();
+  s.ask({"deposit", {{"amount", 50}}}, "d", 1);
+  s.world->machine->on_request({"savings", "near"}, {"deposit", {{"amount", 50}}}, "e",
+                               request_ref(30));
+  s.run();
+  for (std::uint64_t n = 2; n <= 20 && s.disk.quarantined.empty(); ++n)
+    s.ask({"transfer", {{"amount", 20}}}, "t", n);
+  CHECK(s.disk.quarantined.size() == 1);
+  s.ask({"deposit", {{"amount", 50}}}, "f", 21);
+  CHECK(s.world->replies.at(21)["balance"] == 100);
+}
+
 TEST_CASE("what is given back has one effect, whoever repeats it, and no failed try in its way") {
   busy_shard s;
   s.begin();

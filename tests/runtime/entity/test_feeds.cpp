@@ -242,6 +242,11 @@ TEST_CASE("a log that has lost what was not yet seen is told by name, and the en
 
 TEST_CASE("an event that a follower cannot stand is quarantined for it alone") {
   feeds_life s;
+  for (auto& kind : s.setup.things.kinds)
+    if (kind.name == "ear")
+      kind.when_quarantined = [](const failed_input& what, effects& out) {
+        out.tell({"bank", "told"}, {"confirm", {{"to", to_string(what.of)}}});
+      };
   s.tell("follow", {{"tally", "a"}, {"from", 0}});
   s.tell("follow", {{"tally", "a"}, {"from", 0}}, {"ear", "y"});
   s.tell("bomb_at", {{"number", 4}});
@@ -253,6 +258,7 @@ TEST_CASE("an event that a follower cannot stand is quarantined for it alone") {
   CHECK(s.disk.quarantined[0].source == "feed:tally/a");
   CHECK(s.disk.quarantined[0].place == 3);
   CHECK(s.disk.quarantined[0].key == "ear/x");
+  CHECK(s.disk.entities.at({"bank", "told"}).state == "1");
 }
 
 TEST_CASE("followers get a record that its own entity could not stand") {
