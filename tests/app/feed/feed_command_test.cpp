@@ -33,11 +33,14 @@ class topic_view {
   /// Records in the topic; 0 while there is none. Kafka may not know a new topic at every moment:
   /// once it has been seen, its absence is no answer.
   std::int64_t size() const {
-    bridge::topic_admin admin(app::bridge_kafka_options(all_));
-    auto found = admin.ranges("market", all_.cluster.shards, patience);
+    const auto ask = [&] {
+      bridge::topic_admin admin(app::bridge_kafka_options(all_));
+      return admin.ranges("market", all_.cluster.shards, std::chrono::seconds(5));
+    };
+    auto found = ask();
     if (seen_)
       test::wait_until("an answer of Kafka's", patience, [&] {
-        if (found.empty()) found = admin.ranges("market", all_.cluster.shards, patience);
+        if (found.empty()) found = ask();
         return !found.empty();
       });
     seen_ = !found.empty();
