@@ -111,8 +111,10 @@ void describe(section& s, trading_options& o) {
   s.choice("venue", o.venue, venues,
            "Where orders go: to the built-in paper venue, which fills them from the live market "
            "data, or to the topic orders, for a gateway of your own that answers on fills.");
-  s.option(amount("cash", o.cash, fixed(), fixed::from_raw(INT64_MAX),
-                  "What a portfolio begins with, at its first order. Never applied again."));
+  s.option(amount(
+      "cash", o.cash, fixed(), fixed::from_raw(INT64_MAX),
+      "What a portfolio begins with when its first session is created; `troupe portfolio open` "
+      "gives another sum. Never applied again."));
   s.option(cash_by_name(o.portfolio_cash));
   s.option(limits_file(s.file(), o.limits));
   s.group(

@@ -73,7 +73,7 @@ const std::map<std::string, std::string_view> footers{
     {"session create",
      "Example: troupe session create --name s1 --portfolio p1 --strategy sma_cross \\\n"
      "    --symbols SPY,IBM --param fast=10 --param slow=20 --size 100 --from beginning\n"
-     "A portfolio that does not exist begins with trading.cash of the cluster's file."},
+     "A portfolio that is not open begins with trading.cash of the cluster's file."},
     {"session start", "Example: troupe session start s1"},
     {"session pause", "Example: troupe session pause s1"},
     {"session resume", "Example: troupe session resume s1"},
@@ -98,7 +98,8 @@ const std::map<std::string, std::string_view> footers{
     {"portfolio show", "Example: troupe portfolio show p1 --json"},
     {"portfolio open",
      "Example: troupe portfolio open p1 --cash 250000.50\n"
-     "One that is not opened begins with trading.cash of the cluster's file at its first order."},
+     "One that is not opened here begins with trading.cash of the cluster's file when its first\n"
+     "session is created; until then it has no money for orders by hand."},
     {"order",
      "Example: troupe order list --portfolio p1 --open; troupe order cancel p1-3\n"
      "docs/orders.md has forms, codes and the life of an order."},

@@ -7,13 +7,18 @@
 
 namespace troupe {
 
+/// Records of the log plane that are in no batch yet.
+std::int64_t shard_machine::uncommitted_records() const {
+  std::int64_t sum = 0;
+  for (const auto& log : logs_)
+    if (log.log_fed) sum += log.taken - log.closing;
+  return sum;
+}
+
 bool shard_machine::checkpoint_due() const {
   std::int64_t lag = 0;
-  std::int64_t uncommitted = 0;
-  for (const auto& log : logs_) {
-    lag += std::max<std::int64_t>(0, log.end - log.next.value());
-    if (log.log_fed) uncommitted += log.taken - log.closing;
-  }
+  for (const auto& log : logs_) lag += std::max<std::int64_t>(0, log.end - log.next.value());
+  const auto uncommitted = uncommitted_records();
   if (checkpoint_now_) return true;
   if (uncommitted == 0 && changed_.empty() && !outbox_.has_delivered()) return false;
   const auto& limits = setup_.limits;
@@ -31,7 +36,13 @@ void shard_machine::maybe_commit() {
   if (std::ranges::any_of(open_.shows, [&](const auto& s) { return residents_[s.first].changed; }))
     checkpoint_now_ = true;
   const bool checkpoint = checkpoint_due();
-  if (!checkpoint && !open_.urgent()) return;
+  if (!checkpoint && !open_.urgent()) {
+    if (inbox_.empty() && changed_.empty() && uncommitted_records() == 0) {
+      open_since_ = {};  // All that came has come to nothing.
+      open_.units = 0;
+    }
+    return;
+  }
   closing_.emplace();
   closing_->checkpoint = checkpoint;
   close_batch();

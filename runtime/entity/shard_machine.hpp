@@ -190,6 +190,7 @@ class shard_machine {
   nlohmann::json feeds_of(slot_id slot) const;
 
   // Commits (shard_commit.cpp)
+  std::int64_t uncommitted_records() const;
   bool checkpoint_due() const;
   void maybe_commit();
   void close_batch();

@@ -62,7 +62,8 @@ class reader final : public section {
     for (const auto& f : found) {
       failed_.insert(def.name);
       how_.found.push_back({how_.file, element_path(path_ + def.name, value, f.at),
-                            printable(written->at(f.at), def), f.allowed});
+                            written->contains(f.at) ? printable(written->at(f.at), def) : "",
+                            f.allowed});
     }
   }
 

@@ -18,7 +18,8 @@ namespace troupe {
 
 /// What an option does not accept.
 struct fault {
-  nlohmann::json::json_pointer at;  // Element of a list or map; empty: the value itself.
+  /// Element of a list or map, there or missing; empty: the value itself.
+  nlohmann::json::json_pointer at;
   std::string allowed;              // "must be ..."
 };
 using faults = std::vector<fault>;

@@ -75,6 +75,15 @@ TEST_CASE("everything that is wrong with notifications is told at once, without 
   CHECK_FALSE(said("0123456789abcdef"));
 }
 
+TEST_CASE("what a channel lacks is named, too") {
+  ops::notification_options o;
+  const auto problems = read(R"({"channels": {"a": {}, "b": {"type": "webhook"}}})", o);
+  REQUIRE(problems.size() == 3);
+  CHECK(problems[0] == "f: channels.a.type: must be one of log, kafka, webhook");
+  CHECK(problems[1].find("channels.b.url") != lines::value_type::npos);
+  CHECK(problems[2].find("channels.b.secret") != lines::value_type::npos);
+}
+
 TEST_CASE("rules name channels that there are") {
   ops::notification_options o;
   const auto problems =

@@ -15,6 +15,7 @@ class caller final : public entity {
   std::string save() const override { return answers_.dump(); }
   void handle(const message& what, const context&, effects& out) override {
     if (what.type == "ask") return out.call("outside", "q1", what.body);
+    if (what.body.at("answer").is_null()) return out.unchanged();
     answers_.push_back(what.body);
   }
 
@@ -70,6 +71,20 @@ TEST_CASE("a service is called after the commit; its answer is a unit of its own
   r.world->run_all();
   const json wanted{{"service", "outside"}, {"id", "q1"}, {"answer", {{"y", 2}}}};
   CHECK(json::parse(r.disk.entities.at(self).state) == json::array({wanted}));
+}
+
+TEST_CASE("an answer that changes nothing leaves nothing that waits for a commit") {
+  rig r;
+  r.ask();
+  r.world->run_all();
+  REQUIRE(r.world->calls.size() == 1);
+  const auto [from, call] = r.world->calls[0];
+  r.machine().on_call_answered(from, call, {{"y", 2}});
+  CHECK(r.machine().progress().uncommitted_since == r.clock);
+  r.world->run_all();
+  r.machine().on_call_answered(from, call, nullptr);
+  r.world->run_all();
+  CHECK(r.machine().progress().uncommitted_since == time_point{});
 }
 
 TEST_CASE("nobody is called for a commit that failed, or without a lease") {
