@@ -4,6 +4,7 @@
 
 #include "app/failure.hpp"
 #include "app/feed/text_time.hpp"
+#include "runtime/codec/text.hpp"
 
 namespace troupe::app {
 
@@ -70,9 +71,11 @@ class bar_reader {
 
   fixed number(std::string_view name) const {
     const auto text = field(name);
+    constexpr std::size_t shown_max = 40;
     const auto value = parse_fixed(text);
     if (!value || *value < fixed())
-      fail(name, '"' + std::string(text) + "\" is no number of 0 or more");
+      fail(name, '"' + std::string(cut(text, shown_max)) +
+                     "\" is no number of 0 to 92233720368 with at most 8 decimals");
     return *value;
   }
 

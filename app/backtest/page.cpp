@@ -215,7 +215,8 @@ std::string chart_folder() {
   auto cache = text("XDG_CACHE_HOME");
   if (cache.empty()) cache = text("HOME") + "/.cache";
   const auto folder = cache + "/troupe/uplot-1.6.32";
-  if (!std::filesystem::exists(folder + "/uPlot.iife.min.js"))
+  std::error_code unreadable;
+  if (!std::filesystem::exists(folder + "/uPlot.iife.min.js", unreadable))
     throw failure("missing_charts", "the chart library is not in " + folder +
                                         "; deploy/charts/fetch brings it there, once");
   return folder;

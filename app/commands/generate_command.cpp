@@ -241,7 +241,8 @@ void print(const options& o, const outcome& done, const std::string& where) {
     return;
   }
   if (done.rows < o.rows)
-    std::cout << "interrupted; what was made is complete, and the next run goes on after it\n";
+    std::cout << "interrupted; what was made is complete"
+              << (o.out.empty() || o.state_given ? ", and the next run goes on after it\n" : "\n");
   std::cout << grouped(done.rows) << " rows (" << grouped(done.trades) << " trades, "
             << grouped(quotes) << " quotes) of " << o.shape.symbols << " symbols to " << where
             << " in " << std::round(done.seconds * 10) / 10 << " s, " << grouped(rate) << "/s\n";
@@ -306,9 +307,13 @@ void add_generate_command(CLI::App& app, int& exit_code) {
       ->add_option("--start", o.start,
                    "First event time (UTC), or now; a later run goes on after the last event")
       ->capture_default_str();
-  command->add_option("--out", o.out,
-                      "A file instead of the topic: a JSON object a line, or CSV when it ends in "
-                      ".csv (quotes beside it)");
+  command
+      ->add_option("--out", o.out,
+                   "A file instead of the topic: a JSON object a line, or CSV when it ends in "
+                   ".csv (quotes beside it)")
+      ->check([](const std::string& name) {
+        return name.empty() ? std::string("must name a file") : std::string();
+      });
   command->add_flag("--force", o.force, "Overwrites the files of --out");
   command->add_option("--speed", o.speed, "max, real (by event time), or that many times real")
       ->capture_default_str()

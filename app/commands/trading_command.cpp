@@ -32,6 +32,11 @@ entity_id risk_of(const options& o) {
   return {std::string(trading::risk_kind), o.portfolio};
 }
 
+json read(const options& o, const std::string& query) {
+  store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
+  return json::parse(reader.read_json(query));
+}
+
 json order_of(const options& o) {
   return {{"by", operator_name(o)}, {"reason", o.reason}};
 }
@@ -82,11 +87,21 @@ json changes_of(const options& o) {
   return all;
 }
 
+/// Limits and states can be set before a portfolio begins; so can those of a misspelt one.
+std::string warning_of(const options& o, const json& answer) try {
+  const auto query = "select 1 as one from portfolios where portfolio = " + sql_text(o.portfolio);
+  if (answer.contains("error") || !read(o, query).empty()) return {};
+  return "\nno portfolio " + o.portfolio + " is open; `troupe portfolio list` has those that are";
+} catch (const std::exception&) {
+  return {};  // What was ordered has been done all the same.
+}
+
 int risk_set(const options& o) {
   auto body = order_of(o);
   body["limits"] = changes_of(o);
   const auto answer = give_command(read_settings(o.file), {risk_of(o), "set_limits", body, o.id});
-  return print_answer(answer, o.as_json, "the limits of " + o.portfolio + " are set");
+  return print_answer(answer, o.as_json,
+                      "the limits of " + o.portfolio + " are set" + warning_of(o, answer));
 }
 
 /// What becomes of the open orders.
@@ -106,15 +121,11 @@ int set_state(const options& o, const char* state) {
   const auto answer = give_command(read_settings(o.file), {risk_of(o), "set_state", body, o.id});
   return print_answer(answer, o.as_json,
                       "trading of " + o.portfolio + " is " +
-                          text_of(answer.value("state", json())) + fate_of_orders(answer));
+                          text_of(answer.value("state", json())) + fate_of_orders(answer) +
+                          warning_of(o, answer));
 }
 
 // ---- portfolios and orders ----------------------------------------------------------------------
-
-json read(const options& o, const std::string& query) {
-  store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
-  return json::parse(reader.read_json(query));
-}
 
 int portfolio_list(const options& o) {
   const auto rows = read(o, "select * from portfolios order by portfolio");
@@ -196,6 +207,8 @@ int order_list(const options& o) {
   else
     print_table(rows, {"id", "session", "symbol", "side", "type", "quantity", "limit_price",
                        "status", "filled", "average_price", "fees"});
+  if (rows.size() == static_cast<std::size_t>(o.limit) && !o.as_json)
+    std::cout << "the first " << o.limit << ", by portfolio and number; --limit shows more\n";
   return 0;
 }
 

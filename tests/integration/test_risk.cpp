@@ -321,6 +321,7 @@ TEST_CASE("limits, portfolios and orders as the command line tells them, as text
   CHECK(d.run.ask({"order", "list", "--session", "by-hand", "--open"}).size() == 1);
   CHECK(d.run.ask({"order", "list", "--limit", "1"}).size() == 1);
   CHECK(d.run.ask({"order", "list", "--portfolio", "p2"}) == json::array());
+  has(text({"order", "list", "--limit", "1"}), {"the first 1, by portfolio and number"});
   has(text({"order", "list"}), {"id    session  symbol", "\np1-1  by-hand  SPY", "filled"});
   CHECK(text({"order", "cancel", "p1-2"}) == "the venue is asked to cancel p1-2\n");
   CHECK(d.run.ask({"order", "list", "--open"})[0]["cancel_asked"] == true);
@@ -335,6 +336,18 @@ TEST_CASE("limits, portfolios and orders as the command line tells them, as text
             .is_null());
   CHECK(d.run.sql("select string_agg(what || ' ' || by || ' ' || coalesce(reason, '-'), ',' order "
                   "by number) from risk_audit") == "limits anna a test,limits anna -");
+}
+
+TEST_CASE("who halts a portfolio that is not there is told") {
+  desk d;
+  d.open("p1");
+  const std::string warning =
+      "\nno portfolio p2 is open; `troupe portfolio list` has those that are\n";
+  CHECK(d.run.cli({"risk", "halt", "p2"}).output == "trading of p2 is halted" + warning);
+  CHECK(d.run.cli({"risk", "set", "p2", "open_orders_max=5"}).output ==
+        "the limits of p2 are set" + warning);
+  CHECK(d.run.cli({"risk", "set", "p1", "open_orders_max=5"}).output ==
+        "the limits of p1 are set\n");
 }
 
 TEST_CASE("an order by hand under a session's name is refused, and the session trades on") {

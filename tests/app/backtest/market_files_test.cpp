@@ -76,11 +76,11 @@ TEST_CASE("a line that is no bar is refused with file, line and field") {
   CHECK(refusal(folder, daily + good + "2024-13-02,10,11,9,10,1\n") ==
         "X.csv:3: date: \"2024-13-02\" is no date such as 2024-08-09");
   CHECK(refusal(folder, daily + "2024-01-02,10,11,9,1o,1\n") ==
-        "X.csv:2: close: \"1o\" is no number of 0 or more");
+        "X.csv:2: close: \"1o\" is no number of 0 to 92233720368 with at most 8 decimals");
   CHECK(refusal(folder, daily + "2024-01-02,0,11,9,10,1\n") ==
         "X.csv:2: open: a price must be above 0");
   CHECK(refusal(folder, daily + "2024-01-02,10,11,9,10,-1\n") ==
-        "X.csv:2: volume: \"-1\" is no number of 0 or more");
+        "X.csv:2: volume: \"-1\" is no number of 0 to 92233720368 with at most 8 decimals");
   CHECK(refusal(folder, daily + "2024-01-02,10,11,9,12,1\n") ==
         "X.csv:2: open and close must lie between low and high");
   CHECK(refusal(folder, daily + "2024-01-02,10,11\n") == "X.csv:2: 3 fields, and the header has 6");
