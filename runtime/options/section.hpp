@@ -20,7 +20,7 @@ namespace troupe {
 struct fault {
   /// Element of a list or map, there or missing; empty: the value itself.
   nlohmann::json::json_pointer at;
-  std::string allowed;              // "must be ..."
+  std::string allowed;  // "must be ..."
 };
 using faults = std::vector<fault>;
 /// The value itself is wrong: it `must be` something else.

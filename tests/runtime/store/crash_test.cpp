@@ -40,7 +40,7 @@ class counting_owner {
     era_ = taken->era;
     const auto found = rows->empty() ? 0 : std::stoll(rows->front().state);
     if (found != value_ && found != value_ + 1) ++violations_;
-    value_ = found;
+    acknowledged_ = value_ = found;  // A commit in doubt is known by now.
     ++settled_;
   }
 
