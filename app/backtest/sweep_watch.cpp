@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <regex>
 
 #include "actors/trading/backtest_job.hpp"
 #include "actors/trading/backtest_sweep.hpp"
@@ -134,10 +135,10 @@ std::int64_t sweep_watch::runs_elsewhere(const std::vector<lost_shard>& lost) co
   return rows.at(0).at("runs");
 }
 
-/// Once, and again when it has changed, numbers aside: ages and lags grow all the time.
+/// Once, and again when it has changed.
 void sweep_watch::tell(const std::string& what) {
-  auto lasting = what;
-  std::erase_if(lasting, [](char c) { return c >= '0' && c <= '9'; });
+  static const std::regex age("[0-9]+ s");
+  const auto lasting = std::regex_replace(what, age, "");
   if (what.empty() || std::exchange(told_, lasting) == lasting) return;
   const auto waited = std::chrono::duration_cast<std::chrono::seconds>(clock::now() - moved_);
   std::cerr << (::isatty(STDERR_FILENO) == 1 ? "\r\x1b[K" : "") << "no run has ended for "

@@ -200,14 +200,16 @@ int order_list(const options& o) {
   if (!o.portfolio.empty()) where += " and portfolio = " + sql_text(o.portfolio);
   if (!o.session.empty()) where += " and session = " + sql_text(o.session);
   if (o.open) where += " and status in ('pending', 'working', 'partially_filled')";
-  const auto rows = read(o, "select * from orders" + where + " order by portfolio, number limit " +
-                                std::to_string(o.limit));
+  auto rows = read(o, "select * from orders" + where + " order by portfolio, number limit " +
+                          std::to_string(o.limit + 1));
+  const bool cut = rows.size() > static_cast<std::size_t>(o.limit);
+  if (cut) rows.erase(static_cast<std::size_t>(o.limit));
   if (o.as_json)
     std::cout << rows.dump() << '\n';
   else
     print_table(rows, {"id", "session", "symbol", "side", "type", "quantity", "limit_price",
                        "status", "filled", "average_price", "fees"});
-  if (rows.size() == static_cast<std::size_t>(o.limit) && !o.as_json)
+  if (cut && !o.as_json)
     std::cout << "the first " << o.limit << ", by portfolio and number; --limit shows more\n";
   return 0;
 }

@@ -322,6 +322,7 @@ TEST_CASE("limits, portfolios and orders as the command line tells them, as text
   CHECK(d.run.ask({"order", "list", "--limit", "1"}).size() == 1);
   CHECK(d.run.ask({"order", "list", "--portfolio", "p2"}) == json::array());
   has(text({"order", "list", "--limit", "1"}), {"the first 1, by portfolio and number"});
+  CHECK(text({"order", "list", "--limit", "2"}).find("--limit") == std::string::npos);
   has(text({"order", "list"}), {"id    session  symbol", "\np1-1  by-hand  SPY", "filled"});
   CHECK(text({"order", "cancel", "p1-2"}) == "the venue is asked to cancel p1-2\n");
   CHECK(d.run.ask({"order", "list", "--open"})[0]["cancel_asked"] == true);
