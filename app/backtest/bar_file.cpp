@@ -1,5 +1,6 @@
 #include "app/backtest/bar_file.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "app/failure.hpp"
@@ -98,13 +99,25 @@ std::optional<market::period> period_of(std::int64_t micros) {
   return std::nullopt;
 }
 
-/// The length of bars by their open times.
+/// The length of bars by their open times: two that follow each other without a gap tell it.
 market::period length_of_bars(const bar_reader& reader, const std::string& path,
+                              std::optional<market::period> said,
                               const std::vector<market_event>& events) {
   if (reader.by_date()) return market::period::d1;
-  const auto found = events.size() < 2 ? std::nullopt : period_of(events[1].time - events[0].time);
+  std::optional<std::int64_t> least;
+  for (std::size_t i = 1; i < events.size(); ++i)
+    least = std::min(least.value_or(INT64_MAX), events[i].time - events[i - 1].time);
+  if (said && least && *least < length_of(*said))
+    throw unusable_file(path + ": two bars open " + std::to_string(*least / feed::us_per_ms) +
+                        " ms apart; of " + std::string(name_of(*said)) +
+                        " (--period) they would overlap");
+  if (said) return *said;
+  const auto found = least ? period_of(*least) : std::nullopt;
   if (!found)
-    throw unusable_file(path + ": the first two times do not tell the bars' length; say --period");
+    throw unusable_file(
+        path + ": the least time between two bars (" +
+        (least ? std::to_string(*least / feed::us_per_ms) + " ms" : "there is one") +
+        ") is not the length of bars; say --period");
   return *found;
 }
 
@@ -134,8 +147,7 @@ market::period read_bars(const std::string& path, std::optional<market::period> 
     to.details.push_back(x);
   }
   if (to.events.size() == first) throw unusable_file(path + ": has a header and no bars");
-  const auto found =
-      length && !reader.by_date() ? *length : length_of_bars(reader, path, to.events);
+  const auto found = length_of_bars(reader, path, length, to.events);
   for (auto i = first; i < to.events.size(); ++i) to.events[i].length = found;
   return found;
 }

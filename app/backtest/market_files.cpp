@@ -42,13 +42,21 @@ class market_loader {
         throw unusable_file(text + ": only files of bars are given a symbol; " + file.path +
                             " names its own");
       else
-        ticks.push_back(file.path);
+        add_ticks(file.path, ticks);
     }
     if (!ticks.empty()) load_ticks(ticks);
     return finish();
   }
 
  private:
+  static void add_ticks(const std::string& path, std::vector<std::string>& to) {
+    std::error_code none;
+    for (const auto& one : to)
+      if (std::filesystem::equivalent(one, path, none))
+        throw unusable_file(path + ": is given twice; each trade would count twice");
+    to.push_back(path);
+  }
+
   bool wanted(const std::string& symbol) const {
     return from_.symbols.empty() ||
            std::find(from_.symbols.begin(), from_.symbols.end(), symbol) != from_.symbols.end();

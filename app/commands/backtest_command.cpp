@@ -176,11 +176,15 @@ sweep_axis axis_of(const std::string& text) {
 
 std::vector<sweep_axis> axes_of(const options& o) {
   std::vector<sweep_axis> axes;
+  const auto given = parameters_of(o);
   for (const auto& text : o.sweeps) {
     axes.push_back(axis_of(text));
     for (std::size_t i = 0; i + 1 < axes.size(); ++i)
       if (axes[i].name == axes.back().name)
         throw wrong_arguments("--sweep " + axes.back().name + " is there twice");
+    if (given.contains(axes.back().name))
+      throw wrong_arguments("--sweep " + axes.back().name + " and --param " + axes.back().name +
+                            ": give one of them");
   }
   return axes;
 }

@@ -1,6 +1,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "actors/trading/names.hpp"
 #include "actors/trading/session_messages.hpp"
 #include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
@@ -112,15 +113,22 @@ int show(const options& o) {
 
 int trades(const options& o) {
   store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
-  const auto rows = json::parse(reader.read_json(
+  auto rows = json::parse(reader.read_json(
       "select time, symbol, side, quantity, price, fee, \"order\", id from fills where session = " +
       sql_text(o.name) + " order by time, portfolio, \"order\", id limit " +
-      std::to_string(o.limit)));
+      std::to_string(o.limit + 1)));
+  if (rows.empty() && !trading::is_by_hand(o.name) &&
+      json::parse(reader.read_json("select 1 from sessions where session = " + sql_text(o.name)))
+          .empty())
+    throw failure("unknown_session", o.name + ": `troupe session list` tells which there are");
+  const bool cut = rows.size() > static_cast<std::size_t>(o.limit);
+  if (cut) rows.erase(static_cast<std::size_t>(o.limit));
   if (o.as_json)
     std::cout << rows.dump() << '\n';
   else
     print_table(rows, {"time", "symbol", "side", "quantity", "price", "fee", "order"});
   if (!o.as_json && rows.empty()) std::cerr << "no fills of session " << printable(o.name) << '\n';
+  if (cut && !o.as_json) std::cout << "the first " << o.limit << ", by time; --limit shows more\n";
   return 0;
 }
 

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "actors/trading/names.hpp"
 #include "actors/trading/risk_entity.hpp"
 #include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
@@ -195,6 +196,17 @@ int order_submit(const options& o) {
                       "approved, quantity " + text_of(answer.value("quantity", json())));
 }
 
+/// An empty list of a misspelt name would pass for one without orders.
+void check_names(const options& o) {
+  if (!o.portfolio.empty() &&
+      read(o, "select 1 from portfolios where portfolio = " + sql_text(o.portfolio)).empty())
+    throw failure("unknown_portfolio",
+                  o.portfolio + " is not open: `troupe portfolio list` tells which are");
+  if (!o.session.empty() && !trading::is_by_hand(o.session) &&
+      read(o, "select 1 from sessions where session = " + sql_text(o.session)).empty())
+    throw failure("unknown_session", o.session + ": `troupe session list` tells which there are");
+}
+
 int order_list(const options& o) {
   std::string where = " where true";
   if (!o.portfolio.empty()) where += " and portfolio = " + sql_text(o.portfolio);
@@ -202,6 +214,7 @@ int order_list(const options& o) {
   if (o.open) where += " and status in ('pending', 'working', 'partially_filled')";
   auto rows = read(o, "select * from orders" + where + " order by portfolio, number limit " +
                           std::to_string(o.limit + 1));
+  if (rows.empty()) check_names(o);
   const bool cut = rows.size() > static_cast<std::size_t>(o.limit);
   if (cut) rows.erase(static_cast<std::size_t>(o.limit));
   if (o.as_json)

@@ -5,6 +5,7 @@
 #include "runtime/base/ensure.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/codec/text.hpp"
+#include "runtime/entity/remembered.hpp"
 #include "runtime/entity/retry.hpp"
 #include "runtime/entity/shard_machine.hpp"
 
@@ -214,13 +215,28 @@ void shard_machine::begin_unit(unit u) {
   }
   if (u.answer) return answer_again(u, *u.answer);
   running_.emplace();
-  running_->todo.push_back({u.to, std::move(u.what)});
+  // Its type stays behind: the answer is remembered with what was asked.
+  running_->todo.push_back({u.to, {u.what.type, std::move(u.what.body)}});
   running_->what = std::move(u);
   step_unit();
 }
 
-void shard_machine::answer_again(const unit& u, const std::string& answer) {
-  if (u.from) open_.replies.push_back({*u.from, nlohmann::json::parse(answer)});
+/// An id that came with something else before is a client's mistake: the first one's answer would
+/// pass for an effect that this one never had.
+void shard_machine::answer_again(const unit& u, const std::string& kept) {
+  auto known = remembered::of_text(kept);
+  const auto asked = remembered::name_of(u.to, u.what.type);
+  if (known.asked.empty() || known.asked == asked) {
+    if (u.from) open_.replies.push_back({*u.from, std::move(known.answer)});
+    return advance(u);
+  }
+  const auto why = "the id " + u.request + " came with " + known.asked +
+                   " before, now it comes with " + asked +
+                   ", which is not done; every command needs an id of its own";
+  if (u.from)
+    open_.replies.push_back({*u.from, error_answer("id_reused", why)});
+  else
+    dead_letter(u.input.source, u.input.place, u.record.key, u.record.payload, "id_reused", why);
   advance(u);
 }
 
@@ -306,7 +322,7 @@ void shard_machine::end_unit() {
 
 void shard_machine::finish(unit u, nlohmann::json answer) {
   if (!u.request.empty()) {
-    const auto text = answer.dump();
+    const auto text = remembered{remembered::name_of(u.to, u.what.type), answer}.to_text();
     answers_.remember(u.request, text);
     open_.answers.push_back({u.request, text, world_.now() + setup_.limits.requests_remembered});
   }

@@ -114,6 +114,12 @@ TEST_CASE("refusals of the cluster have one form, as JSON and as text") {
   check_refused(run.ask({"session", "start", "s"}), "unknown_session", {"s"});
   check_refused(run.ask({"portfolio", "show", "p"}), "unknown_portfolio", {"portfolio list"});
   check_refused(run.ask({"order", "cancel", "p-1"}), "unknown_order", {"order list --portfolio p"});
+  check_refused(run.ask({"order", "list", "--portfolio", "p"}), "unknown_portfolio", {"p is not"});
+  check_refused(run.ask({"order", "list", "--session", "s"}), "unknown_session", {"session list"});
+  check_refused(run.ask({"session", "trades", "s"}), "unknown_session", {"session list"});
+  check_refused(run.ask({"session", "pause", "s", "--id", "one"}), "unknown_session", {"s"});
+  check_refused(run.ask({"session", "stop", "s", "--id", "one"}), "id_reused",
+                {"session/s pause before", "session/s stop"});
   check_refused(run.ask({"quarantine", "purge", "7"}), "unknown_entry", {"quarantine list"});
   check_refused(run.ask({"notification", "test", "none"}), "unknown_channel",
                 {"notifications.channels"});

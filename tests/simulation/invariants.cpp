@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/entity/outbox.hpp"
+#include "runtime/entity/remembered.hpp"
 
 namespace troupe::simulation {
 
@@ -117,7 +118,7 @@ void invariants::record_out(shard_id shard, const store::outbox_row& row) {
 void invariants::answered(shard_id shard, const std::string& request, const std::string& answer) {
   const auto& stored = shards_[shard.value()].answers;
   const auto it = stored.find(request);
-  if (it == stored.end() || it->second != answer)
+  if (it == stored.end() || remembered::of_text(it->second).answer.dump() != answer)
     throw broken("answers: request " + request + " is answered " + answer + ", durable is " +
                  (it == stored.end() ? "nothing" : it->second));
   given_[request] = {shard, answer};
@@ -148,7 +149,8 @@ void invariants::at_rest(const std::map<entity_id, account>& expected) const {
                      std::to_string(expected.at(id).bonuses) + " follow from the answers");
   for (const auto& [request, given] : given_)
     if (const auto& stored = shards_[given.first.value()].answers;
-        !stored.contains(request) || stored.at(request) != given.second)
+        !stored.contains(request) ||
+        remembered::of_text(stored.at(request)).answer.dump() != given.second)
       throw broken("answers: the answer to request " + request + " is gone");
 }
 

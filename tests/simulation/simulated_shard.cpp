@@ -1,6 +1,7 @@
 #include "tests/simulation/simulated_shard.hpp"
 
 #include "runtime/codec/text.hpp"
+#include "runtime/entity/remembered.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace troupe::simulation {
@@ -114,7 +115,7 @@ void simulated_shard::tamper(store::commit_batch& batch) {
   if (world_.bug == answer_too_early)
     for (const auto& row : batch.answers)
       for (const auto& [ref, c] : clients_)
-        if (c.id == row.request) c.from(json::parse(row.answer));
+        if (c.id == row.request) c.from(remembered::of_text(row.answer).answer);
 }
 
 void simulated_shard::send_commit(const std::shared_ptr<const store::commit_batch>& batch) {

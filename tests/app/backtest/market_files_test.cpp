@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "app/failure.hpp"
 #include "tests/app/feed/temp_folder.hpp"
 
 using namespace troupe;
@@ -55,7 +56,7 @@ TEST_CASE("daily bars: the symbol is the file's name, the columns stand in any o
   CHECK(spy.details[0].volume == parse_fixed("1000")->raw());
 }
 
-TEST_CASE("bars by time: their length is told by the first two, or said") {
+TEST_CASE("bars by time: their length is told by two without a gap between, or said") {
   temp_folder folder;
   const auto path =
       folder.write("b.csv", by_time + "0,1,1,1,1,0\n60000,1,1,1,1,0\n300000,1,1,1,1,0\n");
@@ -64,10 +65,33 @@ TEST_CASE("bars by time: their length is told by the first two, or said") {
   CHECK(market.bars == market::period::m1);
   CHECK(trading::known_at(market.symbols[0].events[2]) == 360'000'000);
   market_files said;
-  said.bars = market::period::h1;
-  CHECK(refusal(folder, by_time + "0,1,1,1,1,0\n1000000,1,1,1,1,0\n") ==
-        "X.csv: the first two times do not tell the bars' length; say --period");
-  CHECK(refusal(folder, by_time + "0,1,1,1,1,0\n1000000,1,1,1,1,0\n", said) == "nothing");
+  said.bars = market::period::m15;
+  const auto odd = by_time + "0,1,1,1,1,0\n1000000,1,1,1,1,0\n";
+  CHECK(refusal(folder, odd) ==
+        "X.csv: the least time between two bars (1000000 ms) is not the length of bars; say "
+        "--period");
+  CHECK(refusal(folder, odd, said) == "nothing");
+  CHECK(refusal(folder, by_time + "0,1,1,1,1,0\n") ==
+        "X.csv: the least time between two bars (there is one) is not the length of bars; say "
+        "--period");
+}
+
+TEST_CASE("a gap in the first two bars is no length, and bars do not overlap") {
+  temp_folder folder;
+  const auto gap = by_time + "0,1,1,1,1,0\n3600000,1,1,1,1,0\n3660000,1,1,1,1,0\n";
+  CHECK(load({"A=" + folder.write("b.csv", gap)}).bars == market::period::m1);
+  market_files said;
+  said.bars = market::period::m5;
+  CHECK(refusal(folder, gap, said) ==
+        "X.csv: two bars open 60000 ms apart; of 5m (--period) they would overlap");
+}
+
+TEST_CASE("a file of ticks that is given twice is refused, whatever its path") {
+  temp_folder folder;
+  const auto t = folder.write("t.csv", trades + "1000,SPY,10,1\n");
+  CHECK_THROWS_WITH_AS(
+      load({t, folder.path() + "/./t.csv"}),
+      (folder.path() + "/./t.csv: is given twice; each trade would count twice").c_str(), failure);
 }
 
 TEST_CASE("a line that is no bar is refused with file, line and field") {

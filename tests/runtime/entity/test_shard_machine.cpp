@@ -167,22 +167,6 @@ TEST_CASE("nothing leaves the shard before its commit is durable") {
   CHECK(s.egress("balances") == counted(1));
 }
 
-TEST_CASE("a repeated request has one effect and one answer") {
-  shard_life s;
-  s.begin();
-  s.world->run_all();
-  const message deposit{"deposit", {{"amount", 5}}};
-  s.machine().on_request({"savings", "x"}, deposit, "r1", request_ref(1));
-  s.machine().on_request({"savings", "x"}, deposit, "r1", request_ref(2));
-  s.world->run_all();
-  s.begin();  // A new life has only the store's memory.
-  s.world->run_all();
-  s.machine().on_request({"savings", "x"}, deposit, "r1", request_ref(3));
-  s.world->run_all();
-  CHECK(s.state({"savings", "x"})["balance"] == 5);
-  CHECK(s.world->replies.at(3) == json{{"balance", 5}});
-}
-
 TEST_CASE("a message to another shard goes through its channel, once") {
   shard_life s;
   s.begin();
