@@ -166,7 +166,11 @@ void portfolio_entity::open(const message& what, const context& where, effects& 
   const bool same = settings.cash == core_.settings().cash && venue == venue_;
   if (!same && (core_.facts().placed > 0 || core_.settings().cash != fixed{})) {
     out.unchanged();
-    out.reply({{"error", "already_open"}, {"cash", to_string(core_.settings().cash)}});
+    const auto cash = to_string(core_.settings().cash);
+    out.reply({{"error", "already_open"},
+               {"detail", "it began with cash " + cash + " at the venue " +
+                              std::string(name_of(venue_)) + ", and neither can be changed"},
+               {"cash", cash}});
   } else {
     settings.ended_max = ended_max_of(venue);
     if (!same) core_ = portfolio(settings);

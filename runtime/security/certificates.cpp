@@ -151,6 +151,10 @@ key_pair issue(const key_pair& authority, const certificate_request& what) {
   const auto c = begin_certificate(key.get(), cluster, short_text(what.who), what.from, what.valid);
   must(X509_set_issuer_name(c.get(), X509_get_subject_name(issuer.get())) == 1,
        "cannot name an issuer");
+  // It is worth nothing once its authority has ended.
+  if (const auto* end = X509_get0_notAfter(issuer.get());
+      ASN1_TIME_compare(X509_get0_notAfter(c.get()), end) > 0)
+    must(X509_set1_notAfter(c.get(), end) == 1, "cannot make a certificate");
   add_extension(c.get(), issuer.get(), NID_basic_constraints, "critical,CA:FALSE");
   add_extension(c.get(), issuer.get(), NID_key_usage, "critical,digitalSignature");
   add_extension(c.get(), issuer.get(), NID_ext_key_usage,

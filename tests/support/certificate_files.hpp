@@ -24,7 +24,7 @@ struct certificate_life {
 class certificate_files {
  public:
   explicit certificate_files(const std::string& cluster)
-      : cluster_(cluster), authority_(security::make_authority(cluster, std::chrono::hours(24))) {
+      : cluster_(cluster), authority_(security::make_authority(cluster, std::chrono::hours(240))) {
     static int count = 0;
     folder_ = std::filesystem::temp_directory_path() /
               ("troupe-certs-" + std::to_string(::getpid()) + '-' + std::to_string(++count));

@@ -45,6 +45,17 @@ TEST_CASE("an authority issues certificates of its own cluster only") {
     CHECK_THROWS_MESSAGE(issue(ca, {{"demo", role::node, "node-1"}, 1h, {host}}), host);
 }
 
+TEST_CASE("no certificate outlives its authority") {
+  const auto end_of = [](const key_pair& of) {
+    const auto text = describe_certificate(of.certificate);
+    const auto at = text.find("valid to");
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  const auto ca = make_authority("demo", 2h);
+  CHECK(end_of(issue(ca, {{"demo", role::node, "a"}, 24h, {}})) == end_of(ca));
+  CHECK(end_of(issue(ca, {{"demo", role::node, "a"}, 1h, {}})) != end_of(ca));
+}
+
 TEST_CASE("an operator's certificate is only for calling, and an old one says so") {
   const auto ca = make_authority("demo", 24h);
   const auto person = issue(ca, {{"demo", role::operator_, "alice"}, 1h, {}, -2h});
