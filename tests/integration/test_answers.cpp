@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include "actors/trading/sweep_order.hpp"
+#include "app/commands/entity_command.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/base/partition.hpp"
 #include "tests/integration/trading_run.hpp"
@@ -160,4 +162,50 @@ TEST_CASE("what is asked of a shard that was given up is refused with its reason
   }
   const auto health = run.ask({"health"}, owner.back() - '0');
   check_refused(health, "unhealthy", {"shard " + shard});
+}
+
+TEST_CASE("what only other versions' nodes say is refused by name, whoever says it") {
+  trading_run run(1, limits);
+  run.start();
+  const auto all = app::read_settings(run.folder().node_config());
+  const auto tell = [&](const std::string& to, const std::string& type, const json& body) {
+    try {
+      return app::give_command(all, {parse_entity_id(to), type, body});
+    } catch (const app::failure& e) {
+      return e.as_json();
+    }
+  };
+  REQUIRE(run.ask({"portfolio", "open", "p", "--cash", "1000"})["venue"] == "paper");
+  for (const auto* type : {"place_order", "cancel_order", "cancel_orders"})
+    CHECK_MESSAGE(tell("portfolio/p", type, json::array())["error"] == "malformed", type);
+  const json placed{{"request", order(1, "1", "1")},
+                    {"approved", {{"number", 1}, {"quantity", "1"}}}};
+  CHECK(!tell("portfolio/p", "place_order", placed).contains("error"));
+  CHECK(tell("portfolio/p", "place_order", placed)["error"] == "not_a_new_approval");
+  CHECK(run.ask({"order", "list"}).size() == 1);
+  CHECK(tell("risk/p", "set_state", {{"state", "asleep"}})["error"] == "malformed");
+  CHECK(tell("paper_venue/SPY", "change_order", 5)["error"] == "malformed");
+
+  REQUIRE(run.ask({"session", "create", "--name", "s", "--portfolio", "p", "--strategy",
+                   "buy_and_hold", "--symbols", "SPY"})["phase"] == "created");
+  check_refused(tell("session/s", "order_approved", {{"number", "one"}}), "malformed_message",
+                {"number"});
+  CHECK(run.ask({"session", "list"})[0]["phase"] == "created");
+
+  trading::sweep_order sweep;
+  auto& session = sweep.settings.session;
+  session.name = session.portfolio = "x";
+  session.strategy = "smart";
+  session.instruments.resize(1);
+  session.instruments[0].symbol = "SPY";
+  session.parameters = {{"slow", 9.0}};
+  sweep.data = std::string(64, '0');
+  sweep.axes = {{"fast", {1.0, 2.0}}};
+  const auto submit = [&] { return tell("backtest_sweep/a", "submit", json_of(sweep)); };
+  check_refused(submit(), "refused", {"no strategy is called smart"});
+  session.strategy = "sma_cross";
+  CHECK(submit()["runs"] == 2);
+  sweep.settings.cash = fixed::from_raw(5);
+  check_refused(submit(), "other_sweep", {"other settings"});
+  CHECK(tell("backtest_sweep/b", "submit", {{"data", 5}})["error"] == "malformed");
 }
