@@ -3,7 +3,7 @@
 #include <malloc.h>
 #include <sys/resource.h>
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#include <sanitizer/allocator_interface.h>
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();  // g++ 12 has no header for it.
 #endif
 
 #include "runtime/cluster/frame_filter.hpp"
