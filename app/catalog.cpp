@@ -63,7 +63,10 @@ catalog make_catalog(const settings& from) {
   all.egress.insert(all.egress.end(),
                     {std::string(market::bars_topic), std::string(market::indicators_topic),
                      std::string(dead_letter_topic)});
-  for (auto& def : all.ingress) def.record_bytes_max = from.cluster.ingress.record_bytes_max;
+  for (auto& def : all.ingress) {
+    def.record_bytes_max = from.cluster.ingress.record_bytes_max;
+    def.partitions = from.cluster.shards;
+  }
   return all;
 }
 

@@ -62,6 +62,7 @@ void membership::on_view(store::cluster_view view, steady_time now) {
   reading_ = false;
   viewed_ = now;
   if (view.version < view_.version) return read(now);  // A decision was quicker.
+  look_at_leases(view, now);
   view_ = std::move(view);
   if (!alive(view_.leader)) view_.leader = nobody;  // It has left before its lease ended.
   for (auto it = peers_.begin(); it != peers_.end();) {
@@ -75,6 +76,24 @@ void membership::on_view(store::cluster_view view, steady_time now) {
   apply();
   if (std::exchange(read_again_, false)) read(now);
   on_tick(now);
+}
+
+/// A lease that is late because the database was away comes back within moments: that is no death.
+void membership::look_at_leases(const store::cluster_view& next, steady_time now) {
+  std::map<incarnation, lease_end> still;
+  for (const auto& n : next.nodes) {
+    if (n.live || n.left) continue;
+    auto known = expired_.find(n.life);
+    if (known == expired_.end()) {
+      if (!alive(n.life)) continue;
+      known = expired_.emplace(n.life, lease_end{now}).first;
+    }
+    auto& end = still[n.life] = known->second;
+    if (end.told || now - end.seen < options_.silence_max) continue;
+    end.told = true;
+    world_.expired(n);
+  }
+  expired_ = std::move(still);
 }
 
 void membership::on_read_failed() {

@@ -52,6 +52,8 @@ class membership_world {
   virtual void send(incarnation peer, const member_message& what) = 0;
   /// Break the link to this peer, if there is one: it has been silent for too long, or is dead.
   virtual void forget(incarnation peer) = 0;
+  /// Its lease ran out before anybody could judge it, for example because too many died at once.
+  virtual void expired(const store::cluster_view::node& peer) = 0;
 
   /// Host this shard now: nobody alive has it.
   virtual void host(shard_id shard) = 0;  // on_lost, if another had it after all
@@ -115,6 +117,7 @@ class membership {
   const store::cluster_view::node* find(const std::string& id) const;
   peer& peer_of(incarnation life, steady_time now);
   bool suspected(incarnation life) const;
+  void look_at_leases(const store::cluster_view& next, steady_time now);
   void look_at_peers(steady_time now);
   void vote(incarnation suspect, steady_time now);
   bool first_in_line() const;
@@ -132,6 +135,11 @@ class membership {
   membership_world& world_;
   store::cluster_view view_;
   std::map<incarnation, peer> peers_;
+  struct lease_end {
+    steady_time seen;
+    bool told = false;
+  };
+  std::map<incarnation, lease_end> expired_;  // Those that we saw alive.
   std::map<shard_id, hosting> hosted_;
   std::map<shard_id, incarnation> located_;
   bool reading_ = false;

@@ -64,10 +64,12 @@ struct ingress_def {
   std::string kind;  // Kind that `deliver(key, events)` addresses.
   std::function<std::unique_ptr<decoder>()> make_decoder;
   std::size_t record_bytes_max = 1'048'576;  // Of a payload; see `decoder_of`.
+  std::uint32_t partitions = 0;              // Of the topic; 0: whoever asks does not mind.
 };
 /// The topic's decoder behind a check: payloads that are too large are refused as
-/// `record_too_large`, and nothing looks into them.
-std::unique_ptr<decoder> decoder_of(const ingress_def& def);
+/// `record_too_large`, keys that belong to another partition than this one as `wrong_partition`
+/// (the entity that they are for lives in another shard), and nothing looks into them.
+std::unique_ptr<decoder> decoder_of(const ingress_def& def, std::optional<shard_id> partition = {});
 
 /// Why a partition cannot be read from the position that was wanted.
 struct unreadable_log {

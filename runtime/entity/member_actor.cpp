@@ -375,6 +375,11 @@ void member_actor::lead(store::cluster_decision what) {
   });
 }
 
+void member_actor::expired(const store::cluster_view::node& peer) {
+  log::warn("cluster", "lease_ran_out", {{"node", peer.id}, {"incarnation", peer.life}});
+  if (environment_.died) environment_.died(peer.life, peer.id);
+}
+
 /// Before the core takes the decision in: it still knows who that was.
 void member_actor::tell_deaths(const store::cluster_decision& decided) const {
   if (!environment_.died) return;

@@ -66,6 +66,7 @@ class member_actor final : public caf::event_based_actor, private cluster::membe
   void dial(const store::cluster_view::node& peer) override;
   void send(incarnation peer, const cluster::member_message& what) override;
   void forget(incarnation peer) override;
+  void expired(const store::cluster_view::node& peer) override;
   void host(shard_id shard) override;
   void hand_over(shard_id shard) override;
   void locate(shard_id shard, incarnation at) override;

@@ -19,7 +19,7 @@ shard_machine::shard_machine(shard_id id, const shard_setup& setup, shard_world&
   for (const auto& def : setup_.things.ingress) {
     const auto* kind = find_kind(def.kind);
     auto& log = logs_.emplace_back();
-    log.decode = decoder_of(def);
+    log.decode = decoder_of(def, id_);
     log.log_fed = kind != nullptr && kind->log_fed;
   }
 }

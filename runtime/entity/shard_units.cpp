@@ -150,6 +150,7 @@ void shard_machine::enqueue(unit u) {
   u.serial = ++enqueued_;
   if (open_since_ == time_point{}) open_since_ = world_.now();
   if (!u.request.empty()) {
+    u.asked = remembered::name_of(u.to, u.what);
     u.answer_lookup = unit::lookup::pending;
     world_.find_answer(u.request, u.serial);
   }
@@ -215,8 +216,7 @@ void shard_machine::begin_unit(unit u) {
   }
   if (u.answer) return answer_again(u, *u.answer);
   running_.emplace();
-  // Its type stays behind: the answer is remembered with what was asked.
-  running_->todo.push_back({u.to, {u.what.type, std::move(u.what.body)}});
+  running_->todo.push_back({u.to, std::move(u.what)});
   running_->what = std::move(u);
   step_unit();
 }
@@ -225,13 +225,15 @@ void shard_machine::begin_unit(unit u) {
 /// pass for an effect that this one never had.
 void shard_machine::answer_again(const unit& u, const std::string& kept) {
   auto known = remembered::of_text(kept);
-  const auto asked = remembered::name_of(u.to, u.what.type);
-  if (known.asked.empty() || known.asked == asked) {
+  if (known.asked.empty() || known.asked == u.asked) {
     if (u.from) open_.replies.push_back({*u.from, std::move(known.answer)});
     return advance(u);
   }
-  const auto why = "the id " + u.request + " came with " + known.asked +
-                   " before, now it comes with " + asked +
+  const auto what_of = [](const std::string& asked) { return asked.substr(0, asked.rfind(' ')); };
+  const auto before = what_of(known.asked), now = what_of(u.asked);
+  const auto why = "the id " + u.request + " came with " +
+                   (before == now ? before + " of another content" : before) +
+                   " before, now it comes with " + now +
                    ", which is not done; every command needs an id of its own";
   if (u.from)
     open_.replies.push_back({*u.from, error_answer("id_reused", why)});
@@ -322,7 +324,7 @@ void shard_machine::end_unit() {
 
 void shard_machine::finish(unit u, nlohmann::json answer) {
   if (!u.request.empty()) {
-    const auto text = remembered{remembered::name_of(u.to, u.what.type), answer}.to_text();
+    const auto text = remembered{u.asked, answer}.to_text();
     answers_.remember(u.request, text);
     open_.answers.push_back({u.request, text, world_.now() + setup_.limits.requests_remembered});
   }

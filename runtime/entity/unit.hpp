@@ -20,6 +20,7 @@ struct unit {
   entity_id to;
   message what;
   std::string request;                          // Empty: not remembered.
+  std::string asked;                            // What came with that id (remembered.hpp).
   std::optional<request_ref> from;              // A client waits.
   std::optional<store::timer_row> timer;        // Fired by this timer.
   std::optional<shard_id> channel;              // Came from this shard.

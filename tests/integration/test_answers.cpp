@@ -122,6 +122,8 @@ TEST_CASE("refusals of the cluster have one form, as JSON and as text") {
   check_refused(run.ask({"session", "pause", "s", "--id", "one"}), "unknown_session", {"s"});
   check_refused(run.ask({"session", "stop", "s", "--id", "one"}), "id_reused",
                 {"session/s pause before", "session/s stop"});
+  REQUIRE(run.ask({"risk", "resume", "p", "--id", "two"})["state"] == "active");
+  check_refused(run.ask({"risk", "halt", "p", "--id", "two"}), "id_reused", {"another content"});
   check_refused(run.ask({"quarantine", "purge", "7"}), "unknown_entry", {"quarantine list"});
   check_refused(run.ask({"notification", "test", "none"}), "unknown_channel",
                 {"notifications.channels"});

@@ -318,3 +318,20 @@ TEST_CASE("a node's death is told, once, by whoever is left") {
   CHECK(told[0].header("x-troupe-id") == "node-death-" + life);
   CHECK(json::parse(told[0].body)["text"] == "node node-2 was declared dead");
 }
+
+TEST_CASE("the deaths of two of three nodes at once are told by the third") {
+  receiver to;
+  trading_run run(3, limits, "", to.channels() + R"("node_deaths": ["hook"]})");
+  run.start();
+  wait_until("three nodes", 60s, [&] {
+    return run.sql("select count(*) from node where alive_until > now()") == "3" &&
+           run.sql("select count(distinct owner) from shard") == "3";
+  });
+  run.node(1).kill();
+  run.node(2).kill();
+  wait_until("both to be told", 60s, [&] { return to.taken("node-death-").size() == 2; });
+  std::set<std::string> texts;
+  for (const auto& one : to.taken()) texts.insert(json::parse(one.body)["text"]);
+  CHECK(texts ==
+        std::set<std::string>{"node node-1 was declared dead", "node node-2 was declared dead"});
+}

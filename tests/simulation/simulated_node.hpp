@@ -69,6 +69,7 @@ class simulated_node final : private cluster::membership_world {
   void dial(const store::cluster_view::node& peer) override;
   void send(incarnation peer, const cluster::member_message& what) override;
   void forget(incarnation peer) override { links_.erase(peer); }
+  void expired(const store::cluster_view::node&) override {}
   void host(shard_id shard) override;
   void hand_over(shard_id shard) override;
   void locate(shard_id shard, incarnation at) override { located_[shard] = at; }

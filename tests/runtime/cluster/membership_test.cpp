@@ -17,6 +17,7 @@ struct recorder final : membership_world {
   std::vector<cluster_decision> led;
   std::vector<shard_id> hosted, handed_over;
   std::vector<incarnation> cut;
+  std::vector<std::string> ran_out;
   int reads = 0;
 
   void read() override { ++reads; }
@@ -24,6 +25,7 @@ struct recorder final : membership_world {
   void dial(const cluster_view::node&) override {}
   void send(incarnation, const member_message&) override {}
   void forget(incarnation peer) override { cut.push_back(peer); }
+  void expired(const cluster_view::node& peer) override { ran_out.push_back(peer.id); }
   void host(shard_id shard) override { hosted.push_back(shard); }
   void hand_over(shard_id shard) override { handed_over.push_back(shard); }
   void locate(shard_id, incarnation) override {}
@@ -90,6 +92,42 @@ TEST_CASE("with three nodes a broken link kills nobody until a second one has lo
   // Its shard goes out in the same decision.
   REQUIRE(a.world.led.back().assign.size() == 1);
   CHECK(a.world.led.back().assign[0].shard == shard_id(2));
+}
+
+TEST_CASE("whose lease ran out before anybody could judge it is told, once") {
+  node_a a(4, 1);
+  a.view.version = 1;
+  const auto look = [&a](std::chrono::milliseconds later) {
+    a.now += later;
+    a.core.on_view(a.view, a.now);
+  };
+  auto& nodes = a.view.nodes;
+  nodes[1].live = nodes[2].live = false;
+  nodes[3].live = false;
+  nodes[3].left = true;
+  look(0ms);
+  nodes[2].live = true;  // The database was away, and its renewal late.
+  look(900ms);
+  CHECK(a.world.ran_out.empty());
+  look(100ms);
+  CHECK(a.world.ran_out == std::vector<std::string>{"b"});
+  nodes[2].live = false;
+  look(1000ms);
+  look(1000ms);
+  look(1000ms);
+  CHECK(a.world.ran_out == std::vector<std::string>{"b", "c"});
+}
+
+TEST_CASE("a death that was decided is no lease that ran out") {
+  node_a a(3, 1);
+  a.core.on_link_lost(incarnation(3), a.now);
+  a.vote(2, 3);
+  REQUIRE(a.world.declared(3));
+  a.view.version = 2;
+  a.core.on_led({store::cluster_store::led::outcome::done, 2}, a.world.led.back(), a.now);
+  a.view.nodes[2].live = false;
+  for (int i = 0; i < 3; ++i) a.core.on_view(a.view, a.now += 1s);
+  CHECK(a.world.ran_out.empty());
 }
 
 TEST_CASE("who is silent for longer than silence_max is suspected, and his link is cut") {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "runtime/base/partition.hpp"
 #include "runtime/codec/text.hpp"
 #include "runtime/entity/command_decoder.hpp"
 #include "runtime/entity/feed_decoder.hpp"
@@ -231,6 +232,31 @@ TEST_CASE("a record that is too large is a dead letter whatever topic it comes b
   const std::string why = " record_too_large: 101 bytes, at most 100 (ingress.record_bytes_max)";
   CHECK(told == std::vector<std::string>{"commands malformed_json: is not JSON", "commands" + why,
                                          "numbers" + why});
+}
+
+TEST_CASE("a record whose key belongs to another partition is a dead letter") {
+  busy_shard s;
+  for (auto& def : s.setup.things.ingress) def.partitions = 8;
+  std::string here, elsewhere;
+  for (char c = 'a'; here.empty() || elsewhere.empty(); ++c)
+    (partition_of(std::string(1, c), 8) == 0 ? here : elsewhere) = c;
+  s.begin();
+  s.record(numbers, here, "4");
+  s.record(numbers, elsewhere, "5");
+  s.record(numbers, here, "6");
+  s.record(commands, elsewhere, "{}");
+  s.record(commands, "", "{}");
+  s.settle();
+  CHECK(s.state({"tally", here}) == json{{"sum", 10}, {"count", 2}});
+  CHECK(!s.disk.entities.contains({"tally", elsewhere}));
+  const auto letters = s.letters();
+  std::multiset<std::string> reasons;
+  for (const auto& letter : letters) reasons.insert(letter["reason"]);
+  CHECK(reasons ==
+        std::multiset<std::string>{"missing_field", "wrong_partition", "wrong_partition"});
+  CHECK(letters[0]["detail"] ==
+        "a key's partition is that of Kafka's default partitioner (murmur2), here " +
+            std::to_string(partition_of(elsewhere, 8)) + " of 8");
 }
 
 TEST_CASE("who follows does not get what was too large for the entity, either") {

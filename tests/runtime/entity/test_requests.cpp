@@ -33,9 +33,9 @@ struct rig {
     world->machine->start();
     world->run_all();
   }
-  json ask(const std::string& key, const std::string& type, const std::string& id) {
+  json ask(const std::string& key, const std::string& type, const std::string& id, int amount = 5) {
     const request_ref from(++asked);
-    world->machine->on_request({"savings", key}, {type, {{"amount", 5}}}, id, from);
+    world->machine->on_request({"savings", key}, {type, {{"amount", amount}}}, id, from);
     world->run_all();
     return world->replies[from.value()];
   }
@@ -81,6 +81,11 @@ TEST_CASE("an id that came with something else is refused by name, and nothing i
           "the id r1 came with savings/x deposit before, now it comes with savings/y deposit, "
           "which is not done; every command needs an id of its own");
     CHECK(r.ask("x", "withdraw", "r1")["error"] == "id_reused");
+    const auto more = r.ask("x", "deposit", "r1", 6);
+    CHECK(more["error"] == "id_reused");
+    CHECK(more["detail"] ==
+          "the id r1 came with savings/x deposit of another content before, now it comes with "
+          "savings/x deposit, which is not done; every command needs an id of its own");
     CHECK(r.balance("x") == 5);
     CHECK(r.balance("y").is_null());
   };
