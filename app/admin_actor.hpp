@@ -47,7 +47,10 @@ class admin_actor final : public caf::event_based_actor {
  public:
   admin_actor(caf::actor_config& config, const admin_environment* environment);
   caf::behavior make_behavior() override;
-  void on_exit() override { member_ = nullptr; }
+  void on_exit() override {
+    member_ = nullptr;
+    awaited_.clear();  // A promise in it would hold us for ever.
+  }
 
  private:
   using answer = caf::typed_response_promise<std::string>;
