@@ -153,7 +153,9 @@ const std::map<std::string, std::string_view> footers{
     {"generate",
      "Example: troupe generate --symbols 200 --rows 1000000 --config config/local/node-1.json\n"
      "         troupe generate --symbols 1 --rows 100000 --rate 20 --out walk.csv\n"
-     "A second run goes on where the first one stopped: nothing comes late or twice."},
+     "A second run goes on where the first one stopped: nothing comes late or twice. With another\n"
+     "--state folder it begins anew, and symbols that are further refuse its rows: see column\n"
+     "refused of `troupe symbol list`."},
     {"topic", "Example: troupe topic list"},
     {"topic list",
      "Example: troupe topic list --config config/local/node-1.json\n"

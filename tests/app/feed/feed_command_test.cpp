@@ -388,7 +388,9 @@ TEST_CASE("generated rows go on after the last run, also after one that was kill
                           cluster.node_config(),
                           "--state",
                           folder.path() + "/state"};
-  CHECK(test::run_troupe(arguments).exit_code == 0);
+  const auto first = test::run_troupe(arguments);
+  CHECK(first.exit_code == 0);
+  CHECK(first.output.find("`troupe symbol list`, column refused\n") != std::string::npos);
   test::wait_until("the topic's end", patience, [&] { return topic.size() == 20'000; });
   strings slow = arguments;
   slow.insert(slow.begin(), test::troupe_binary());
