@@ -21,7 +21,10 @@ class bar_reader {
     if (!lines_.next(header)) throw unusable_file(path + ": is empty");
     columns_.emplace(header);
     by_date_ = columns_->has({"date"});
-    time_ = columns_->index(by_date_ ? "date" : "ts_ms");
+    const std::string_view time = by_date_ ? "date" : "ts_ms";
+    time_ = columns_->index(time);
+    const auto twice = columns_->twice({time, "open", "high", "low", "close", "volume"});
+    if (!twice.empty()) fail("", "the header has the column " + std::string(twice) + " twice");
   }
 
   bool by_date() const { return by_date_; }

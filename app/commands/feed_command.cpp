@@ -1,5 +1,4 @@
-#include <sys/stat.h>
-
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -9,6 +8,7 @@
 #include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/feed/exact_sender.hpp"
+#include "app/feed/fed_files.hpp"
 #include "app/feed/merge.hpp"
 #include "app/feed/pace.hpp"
 #include "app/feed/progress.hpp"
@@ -31,24 +31,12 @@ struct options {
   bool as_json = false;
 };
 
-/// What tells this feed from every other: the files as they are, how much of them, and where to.
-std::string identity(const options& o, const settings& all) {
-  std::string text = all.cluster.kafka.brokers + '\n' + all.cluster.kafka.topic_prefix + '\n' +
-                     std::to_string(all.cluster.shards) + '\n' + std::to_string(o.limit) + '\n';
-  for (const auto& file : o.files) {
-    struct stat s {};
-    if (::stat(file.c_str(), &s) != 0) throw unreadable_file(file + ": does not exist any more");
-    text += std::filesystem::canonical(file).string() + '\n' + std::to_string(s.st_size) + '\n' +
-            std::to_string(s.st_mtim.tv_sec) + '.' + std::to_string(s.st_mtim.tv_nsec) + '\n';
-  }
-  return text;
-}
-
 /// What a run did.
 struct outcome {
   std::uint64_t sent = 0, there = 0, bad = 0;
   double seconds = 0;
   bool interrupted = false;
+  bool all = false;  // The files were read to their ends.
 };
 
 bool full(const options& o, const outcome& so_far) {
@@ -61,7 +49,7 @@ void send_all(const options& o, merger& from, exact_sender& to, outcome& done) {
   constexpr std::uint64_t between_looks = 1024;
   while (!full(o, done) && !(done.interrupted = interrupted())) {
     const auto* const r = from.next();
-    if (r == nullptr) break;
+    if ((done.all = r == nullptr)) break;
     if (to.already_there(*r)) {
       ++done.there;
     } else {
@@ -73,7 +61,7 @@ void send_all(const options& o, merger& from, exact_sender& to, outcome& done) {
     to.note_if_due();
     shown.at(done.sent, from.share());
   }
-  to.finish(!done.interrupted);
+  to.finish(done.all);
   shown.done();
   done.seconds = shown.seconds();
 }
@@ -127,22 +115,19 @@ void print(const options& o, const outcome& done, const std::string& topic, bool
     return;
   }
   if (finished_before) {
-    std::cout << "these files are in topic " << topic << " already (" << grouped(done.there)
+    std::cout << (done.all ? "these files are in topic " : "what --limit asks for is in topic ")
+              << topic << " already (" << grouped(done.there)
               << " records); --again feeds them once more\n";
     return;
   }
-  if (done.interrupted) std::cout << "interrupted; the same command goes on where this stopped\n";
+  if (done.interrupted)
+    std::cout << "interrupted; the same command" << (o.again ? " without --again" : "")
+              << " goes on where this stopped\n";
   std::cout << grouped(done.sent) << " records to topic " << topic << " in "
             << std::round(done.seconds * 10) / 10 << " s, " << grouped(rate) << "/s";
   if (done.there > 0) std::cout << "; " << grouped(done.there) << " were there already";
   if (done.bad > 0) std::cout << "; " << grouped(done.bad) << " malformed lines skipped";
   std::cout << '\n';
-}
-
-std::uint64_t records_of(const feed_notes& notes) {
-  std::uint64_t sum = 0;
-  for (const auto& lane : notes.lanes) sum += lane.records;
-  return sum;
 }
 
 /// All of the files, or nothing is begun.
@@ -154,22 +139,47 @@ merger::readers open(const options& o) {
   }
 }
 
+/// What an earlier run left of this feed. To older versions a feed with a limit was one of its own.
+std::optional<feed_notes> earlier_notes(const options& o, const state_file& file,
+                                        const feed_subject& what) {
+  auto notes = load_notes(file);
+  const auto older = state_name(what, o.limit);
+  if (notes || o.limit == 0 || !std::filesystem::exists(o.state + '/' + older)) return notes;
+  notes = load_notes(state_file(o.state, older));
+  notes->settled = notes->done;
+  notes->done = notes->done && notes->records() < o.limit;
+  return notes;
+}
+
+/// Whether nothing is left to do; `done` tells then what is there.
+bool finished_before(const options& o, const feed_notes& notes, outcome& done) {
+  done.there = o.limit > 0 ? std::min(notes.records(), o.limit) : notes.records();
+  done.all = notes.done && done.there == notes.records();
+  return notes.done || (notes.settled && o.limit > 0 && done.there == o.limit);
+}
+
 int run(const options& o) {
+  refuse_same_file_twice(o.files);
   merger from(open(o));
   const auto all = read_settings(o.config);
   const auto topic = all.cluster.kafka.topic_prefix + std::string(market::market_topic);
-  const state_file file(o.state, "feed-" + fingerprint(identity(o, all)) + ".json");
-  outcome done;
-  auto notes = o.again ? std::nullopt : load_notes(file);
-  if (notes && notes->done) {
-    done.there = records_of(*notes);
-    print(o, done, topic, true);
+  const auto what = subject_of(all, o.files);
+  const state_file file(o.state, state_name(what));
+  auto notes = o.again ? std::nullopt : earlier_notes(o, file, what);
+  if (outcome before; notes && finished_before(o, *notes, before)) {
+    print(o, before, topic, true);
     return 0;
   }
+  const bool resumed = notes.has_value();
+  std::optional<folder_gate> gate;  // Until this feed is noted, too.
+  if (!resumed) gate.emplace(o.state);
+  if (!resumed && !o.again) refuse_if_fed(o.state, what);
   ensure_topics(make_catalog(all), all);
   catch_interrupts();
-  const bool resumed = notes.has_value();
-  exact_sender to(all, file, resumed ? std::move(*notes) : fresh_notes(all), resumed);
+  if (!resumed) notes = fresh_notes(all);
+  exact_sender to(all, file, what, *notes, resumed);
+  gate.reset();
+  outcome done;
   send_all_or_tell(o, from, to, done);
   report_bad_lines(from, done);
   refuse_if_all_bad(from, done);

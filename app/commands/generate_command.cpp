@@ -249,6 +249,9 @@ void print(const options& o, const outcome& done, const std::string& where) {
   if (done.rows > 0)
     std::cout << "event time " << time_text(done.first_us) << " to " << time_text(done.last_us)
               << '\n';
+  if (o.out.empty())
+    std::cout << "rows that a symbol does not take are counted by `troupe symbol list`, column "
+                 "refused\n";
 }
 
 std::int64_t start_of(const options& o) {

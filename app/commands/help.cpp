@@ -145,14 +145,17 @@ const std::map<std::string, std::string_view> footers{
     {"certs show", "Example: troupe certs show var/certs/node-1.crt"},
     {"feed",
      "Example: troupe feed SPY-trades.csv.gz IBM-quotes.csv.gz --config config/local/node-1.json\n"
-     "Several files are merged by time. Stopped or killed, the same command goes on where it was;\n"
-     "a file that has changed (size or time) counts as another one. Lines that\n"
-     "cannot be used are told of and left out; nothing but such lines is refused.\n"
+     "Several files are merged by time. Stopped or killed, the same files in the same order go on\n"
+     "where they were, also with another --limit. A file that was fed before with other files is\n"
+     "refused (already_sent); one that has changed (size or time) counts as another file. Lines\n"
+     "that cannot be used are told of and left out; nothing but such lines is refused.\n"
      "docs/market-data.md has the formats."},
     {"generate",
      "Example: troupe generate --symbols 200 --rows 1000000 --config config/local/node-1.json\n"
      "         troupe generate --symbols 1 --rows 100000 --rate 20 --out walk.csv\n"
-     "A second run goes on where the first one stopped: nothing comes late or twice."},
+     "A second run goes on where the first one stopped: nothing comes late or twice. With another\n"
+     "--state folder it begins anew, and symbols that are further refuse its rows: see column\n"
+     "refused of `troupe symbol list`."},
     {"topic", "Example: troupe topic list"},
     {"topic list",
      "Example: troupe topic list --config config/local/node-1.json\n"

@@ -1,4 +1,3 @@
-#include <iomanip>
 #include <iostream>
 
 #include "app/commands/command_line.hpp"
@@ -25,17 +24,7 @@ int list(const options& o) {
     std::cout << rows.dump() << '\n';
     return 0;
   }
-  std::cout << std::left << std::setw(18) << "symbol" << std::right << std::setw(12) << "trades"
-            << std::setw(20) << "volume" << std::setw(16) << "last price" << std::setw(10)
-            << "refused"
-            << "  last time\n";
-  for (const auto& row : rows) {
-    const auto text = [&](const char* name) { return text_of(row.at(name)); };
-    std::cout << std::left << std::setw(18) << text("symbol") << std::right << std::setw(12)
-              << text("trades") << std::setw(20) << text("volume") << std::setw(16)
-              << text("last_price") << std::setw(10) << text("refused") << "  " << text("last_time")
-              << '\n';
-  }
+  print_table(rows, {"symbol", "trades", "volume", "last_price", "refused", "last_time"});
   return 0;
 }
 

@@ -31,6 +31,12 @@ bool columns::has(std::initializer_list<std::string_view> names) const {
                      [this](auto name) { return index(name) < names_.size(); });
 }
 
+std::string_view columns::twice(std::initializer_list<std::string_view> names) const {
+  for (const auto name : names)
+    if (std::count(names_.begin(), names_.end(), name) > 1) return name;
+  return {};
+}
+
 std::size_t columns::index(std::string_view name) const {
   return static_cast<std::size_t>(std::find(names_.begin(), names_.end(), name) - names_.begin());
 }

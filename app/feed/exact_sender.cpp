@@ -1,5 +1,6 @@
 #include "app/feed/exact_sender.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -49,7 +50,7 @@ std::optional<feed_notes> load_notes(const state_file& from) {
   const auto state = from.load();
   if (!state) return std::nullopt;
   try {
-    feed_notes notes{state->at("done").get<bool>(), {}};
+    feed_notes notes{state->at("done").get<bool>(), state->value("settled", false), {}};
     for (const auto& lane : state->at("lanes"))
       notes.lanes.push_back({lane.at(0).get<std::int64_t>(), lane.at(1).get<std::uint64_t>()});
     return notes;
@@ -58,10 +59,10 @@ std::optional<feed_notes> load_notes(const state_file& from) {
   }
 }
 
-void save_notes(const state_file& to, const feed_notes& notes) {
-  auto lanes = json::array();
-  for (const auto& lane : notes.lanes) lanes.push_back({lane.offset, lane.records});
-  to.save({{"done", notes.done}, {"lanes", std::move(lanes)}});
+std::uint64_t feed_notes::records() const {
+  std::uint64_t sum = 0;
+  for (const auto& lane : lanes) sum += lane.records;
+  return sum;
 }
 
 feed_notes fresh_notes(const app::settings& all) {
@@ -70,9 +71,10 @@ feed_notes fresh_notes(const app::settings& all) {
   return notes;
 }
 
-exact_sender::exact_sender(const app::settings& all, const state_file& file, feed_notes notes,
-                           bool resumed)
+exact_sender::exact_sender(const app::settings& all, const state_file& file, const feed_subject& of,
+                           const feed_notes& notes, bool resumed)
     : file_(file),
+      of_(to_json(of)),
       partitions_(all.cluster.shards),
       lanes_(partitions_),
       next_note_(std::chrono::steady_clock::now() + note_every),
@@ -82,7 +84,7 @@ exact_sender::exact_sender(const app::settings& all, const state_file& file, fee
     throw app::unusable_file(file.path() +
                              ": is of another number of partitions; delete it, or give another "
                              "--state, to begin anew");
-  if (resumed) std::this_thread::sleep_for(settling);
+  if (resumed && !notes.settled) std::this_thread::sleep_for(settling);
   const auto ends = resumed ? ranges(all) : std::vector<bridge::log_range>();
   for (std::uint32_t p = 0; p < partitions_; ++p) {
     auto& l = lanes_[p];
@@ -94,9 +96,9 @@ exact_sender::exact_sender(const app::settings& all, const state_file& file, fee
       throw app::failure("log_truncated",
                          "the topic does not hold what this feed sent last any more; --again feeds "
                          "all of it anew");
-    l.look_until = ends[p].end.value();
+    if (!notes.settled) l.look_until = ends[p].end.value();
   }
-  if (!resumed) note(false);
+  note(false, false);  // Whoever comes after a crash must look from here on.
 }
 
 bool exact_sender::already_there(const record& r) {
@@ -169,27 +171,33 @@ void exact_sender::check() const {
                        "Kafka has not taken a record (" + error_ + "); run this again to go on");
 }
 
-void exact_sender::note(bool done) {
-  feed_notes notes{done, {}};
+void exact_sender::note(bool done, bool settled) {
+  auto lanes = json::array();
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& l : lanes_) notes.lanes.push_back(l.known);
+    for (const auto& l : lanes_) lanes.push_back({l.known.offset, l.known.records});
   }
-  save_notes(file_, notes);
+  file_.save({{"done", done}, {"settled", settled}, {"lanes", std::move(lanes)}, {"of", of_}});
+}
+
+/// Where an earlier run was cut off: whether all that it could have sent has been looked at.
+bool exact_sender::looked_at_all() const {
+  return std::all_of(lanes_.begin(), lanes_.end(),
+                     [](const lane& l) { return l.look_at >= l.look_until; });
 }
 
 void exact_sender::note_if_due() {
   check();
   if (const auto now = std::chrono::steady_clock::now(); now >= next_note_) {
     next_note_ = now + note_every;
-    note(false);
+    note(false, false);
   }
 }
 
 void exact_sender::finish(bool done) {
   const bool all = flush_patiently(producer_);
   check();
-  note(done && all);
+  note(done && all, all && looked_at_all());
   if (!all)
     throw app::failure("bridge_unavailable", "Kafka does not answer; run this again to go on");
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "app/feed/fed_files.hpp"
 #include "app/feed/record_reader.hpp"
 #include "app/feed/state_file.hpp"
 #include "app/settings.hpp"
@@ -23,11 +24,14 @@ struct lane_position {
 
 /// What is known of a feed between runs.
 struct feed_notes {
-  bool done = false;
+  bool done = false;                 // All of the files is in the topic.
+  bool settled = false;              // Nothing is there but what the lanes tell.
   std::vector<lane_position> lanes;  // By partition.
+
+  std::uint64_t records() const;
 };
+/// Notes of older versions do not tell what they are of, nor whether they are settled.
 std::optional<feed_notes> load_notes(const state_file& from);
-void save_notes(const state_file& to, const feed_notes& notes);
 
 /// The first offsets of a feed that begins now. Throws when the brokers do not answer.
 feed_notes fresh_notes(const app::settings& all);
@@ -38,7 +42,8 @@ feed_notes fresh_notes(const app::settings& all);
 class exact_sender {
  public:
   /// `resumed`: the notes are of an earlier run. Throws when the brokers do not answer.
-  exact_sender(const app::settings& all, const state_file& file, feed_notes notes, bool resumed);
+  exact_sender(const app::settings& all, const state_file& file, const feed_subject& of,
+               const feed_notes& notes, bool resumed);
 
   /// Counts the record; true if an earlier run has brought it to the topic. Throws when the topic
   /// cannot tell.
@@ -48,7 +53,8 @@ class exact_sender {
   bool send(const record& r);
   /// Notes what is known to have arrived, once a second.
   void note_if_due();
-  /// Waits for all that was sent and notes it. Throws when not all of it arrived.
+  /// Waits for all that was sent and notes it. `done`: it was all of the files. Throws when not all
+  /// of it arrived.
   void finish(bool done);
 
  private:
@@ -63,10 +69,12 @@ class exact_sender {
   bool find(std::uint32_t partition, const record& r);
   void read_more(std::uint32_t partition);
   void take(const bridge::delivery& d);
-  void note(bool done);
+  void note(bool done, bool settled);
+  bool looked_at_all() const;
   void check() const;
 
   const state_file& file_;
+  const nlohmann::json of_;
   const std::uint32_t partitions_;
   mutable std::mutex mutex_;  // Guards each lane's `known`, and `error_`.
   std::vector<lane> lanes_;

@@ -21,6 +21,8 @@ class columns {
   /// Requires: there is such a column.
   std::size_t index(std::string_view name) const;
   std::size_t count() const { return names_.size(); }
+  /// The first of these that stands there more than once, so that it names no column; empty: none.
+  std::string_view twice(std::initializer_list<std::string_view> names) const;
 
  private:
   std::vector<std::string> names_;

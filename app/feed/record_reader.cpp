@@ -9,6 +9,8 @@ namespace troupe::feed {
 
 namespace {
 
+using column_names = std::initializer_list<std::string_view>;
+
 constexpr std::string_view allowed =
     "is no kind of file that can be fed. The first line must be a header with the columns "
     "ts_ms,symbol,price,size "
@@ -16,6 +18,26 @@ constexpr std::string_view allowed =
     "(daily bars of the "
     "symbol that the file is named after), or already a record: `NANOSECONDS {frame}` or "
     "{\"type\":...}";
+
+const column_names trade_columns{"ts_ms", "symbol", "price", "size"};
+const column_names quote_columns{"ts_ms", "symbol", "bid", "bid_size", "ask", "ask_size"};
+const column_names daily_columns{"date", "open", "high", "low", "close", "volume"};
+
+/// Those that are read; a file of no columns has none.
+column_names columns_of(file_kind kind) {
+  switch (kind) {
+    case file_kind::trades:
+      return trade_columns;
+    case file_kind::quotes:
+      return quote_columns;
+    case file_kind::daily:
+      return daily_columns;
+    case file_kind::frames:
+    case file_kind::records:
+      return {};
+  }
+  return {};
+}
 
 std::string shown(std::string_view line) {
   std::string text(line.substr(0, 60));
@@ -48,10 +70,8 @@ std::optional<file_kind> kind_of(std::string_view line) {
   if (digits != std::string_view::npos && digits > 0 && line.substr(digits).starts_with(" {"))
     return file_kind::frames;
   const columns header(line);
-  if (header.has({"ts_ms", "symbol", "price", "size"})) return file_kind::trades;
-  if (header.has({"ts_ms", "symbol", "bid", "bid_size", "ask", "ask_size"}))
-    return file_kind::quotes;
-  if (header.has({"date", "open", "high", "low", "close", "volume"})) return file_kind::daily;
+  for (const auto kind : {file_kind::trades, file_kind::quotes, file_kind::daily})
+    if (header.has(columns_of(kind))) return kind;
   return std::nullopt;
 }
 
@@ -84,6 +104,9 @@ record_reader::record_reader(const std::string& path) : lines_(path) {
   const auto kind = kind_of(line);
   if (!kind) throw app::unusable_file(path + ":1: \"" + shown(line) + "\" " + std::string(allowed));
   kind_ = *kind;
+  if (const auto twice = columns(line).twice(columns_of(kind_)); !twice.empty())
+    throw app::unusable_file(path + ":1: the header has the column " + std::string(twice) +
+                             " twice");
   if (kind_ == file_kind::daily && !good_symbol(symbol_of_file(path)))
     throw app::unusable_file(
         path + ": the file's name is no symbol (1 to 32 characters, no quotes, no backslash)");

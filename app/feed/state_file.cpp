@@ -74,9 +74,25 @@ std::optional<nlohmann::json> state_file::load() const {
 
 void state_file::save(const nlohmann::json& state) const {
   const auto fresh = path_ + ".new";
-  write_durably(fresh, state.dump());
+  // Names of files need not be UTF-8.
+  write_durably(fresh, state.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   if (::rename(fresh.c_str(), path_.c_str()) != 0) fail(path_, "replace");
   sync_folder(folder_);
+}
+
+folder_gate::folder_gate(const std::string& folder) {
+  const auto path = (folder.empty() ? "." : folder) + "/gate.lock";
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_ < 0) fail(path, "create");
+  while (::flock(lock_, LOCK_EX) != 0) {
+    if (errno == EINTR) continue;
+    ::close(lock_);
+    fail(path, "lock");
+  }
+}
+
+folder_gate::~folder_gate() {
+  ::close(lock_);
 }
 
 std::string fingerprint(std::string_view text) {

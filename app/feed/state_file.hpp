@@ -29,6 +29,19 @@ class state_file {
   int lock_ = -1;
 };
 
+/// While this lives nobody else passes the gate of the folder, which must be there: for what is
+/// looked up in all of its files before one of them is written. Waits for who is in it.
+class folder_gate {
+ public:
+  explicit folder_gate(const std::string& folder);
+  ~folder_gate();
+  folder_gate(const folder_gate&) = delete;
+  folder_gate& operator=(const folder_gate&) = delete;
+
+ private:
+  int lock_ = -1;
+};
+
 /// 64 bits of the text as 16 hexadecimal digits: for names of files.
 std::string fingerprint(std::string_view text);
 

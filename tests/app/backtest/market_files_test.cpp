@@ -112,6 +112,12 @@ TEST_CASE("a line that is no bar is refused with file, line and field") {
   CHECK(refusal(folder, by_time + "-1,10,11,9,10,1\n") ==
         "X.csv:2: ts_ms: \"-1\" is no time in milliseconds since 1970");
   CHECK(refusal(folder, daily) == "X.csv: has a header and no bars");
+  CHECK(refusal(folder, "date,open,high,low,close,close,volume\n2024-01-02,10,11,9,10,9,1\n") ==
+        "X.csv:1: the header has the column close twice");
+  CHECK(refusal(folder, "date,open,high,low,close,volume,x,x\n2024-01-02,10,11,9,10,1,,\n") ==
+        "nothing");
+  CHECK(refusal(folder, "ts_ms,symbol,price,price,size\n1,A,1,2,1\n") ==
+        "X.csv:1: the header has the column price twice");
   CHECK(refusal(folder, "a,b\n1,2\n").find("is no kind of file that can be fed") !=
         std::string::npos);
 }

@@ -2,10 +2,12 @@
 #include <signal.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <map>
 
+#include "app/feed/fed_files.hpp"
 #include "app/mapping.hpp"
 #include "app/settings.hpp"
 #include "runtime/base/partition.hpp"
@@ -165,7 +167,7 @@ TEST_CASE("a feed stopped by a signal says so and goes on later") {
   const temp_folder folder;
   const auto file = folder.write("ticks.csv", data.text);
   const topic_view topic(cluster);
-  const strings arguments{
+  strings arguments{
       "feed",    file,   "--config", cluster.node_config(), "--state", folder.path() + "/state",
       "--limit", "50000"};
   strings slow = arguments;
@@ -178,9 +180,133 @@ TEST_CASE("a feed stopped by a signal says so and goes on later") {
   CHECK(feed.stop() == 130);
   const auto before = topic.size();
   CHECK(before < 50'000);
+  // Killed before it has noted anything of its own.
+  feed.start();
+  test::wait_until("more records in the topic", patience,
+                   [&] { return topic.size() > before || !feed.running(); });
+  REQUIRE(feed.running());
+  feed.kill();
   const auto last = test::run_troupe(arguments);
   CHECK(last.exit_code == 0);
   CHECK(topic.size() == 50'000);
+  arguments.resize(arguments.size() - 2);
+  CHECK(test::run_troupe(arguments).exit_code == 0);
+  CHECK(topic.read() == data.expected);
+}
+
+namespace {
+
+/// Files of trades, fed with one folder of states.
+class small_feeds {
+ public:
+  explicit small_feeds(const test::cluster_folder& cluster) : cluster_(cluster), topic_(cluster) {}
+
+  std::string path(const std::string& name) const { return folder_.path() + '/' + name; }
+  void write(const std::string& name, int trades) const {
+    std::string text = "ts_ms,symbol,price,size\n";
+    for (int i = 1; i <= trades; ++i) text += std::to_string(i) + ',' + name[0] + ",1,1\n";
+    folder_.write(name, text);
+  }
+  /// `words`: files, and options of which `--limit=1` is one.
+  test::run_result feed(const strings& words) const {
+    strings all{"feed", "--config", cluster_.node_config(), "--state", path("state")};
+    for (const auto& word : words) all.push_back(word[0] == '-' ? word : path(word));
+    return test::run_troupe(all);
+  }
+  std::int64_t size() const { return topic_.size(); }
+  /// Where the state of these files is.
+  std::string state_of(const strings& files, std::uint64_t limit = 0) const {
+    strings paths;
+    for (const auto& file : files) paths.push_back(path(file));
+    const auto all = *app::load_settings(cluster_.node_config());
+    return path("state/") + feed::state_name(feed::subject_of(all, paths), limit);
+  }
+
+ private:
+  const test::cluster_folder& cluster_;
+  temp_folder folder_;
+  topic_view topic_;
+};
+
+}  // namespace
+
+TEST_CASE("no file is sent twice, whatever files and limit it is named with, unless that is said") {
+  const test::cluster_folder cluster("");
+  const small_feeds d(cluster);
+  for (const auto& [name, trades] : std::map<std::string, int>{{"a", 2}, {"b", 1}, {"c", 4}})
+    d.write(name, trades);
+  d.write("d", 1);
+  std::filesystem::create_symlink(d.path("a"), d.path("link"));
+  std::filesystem::create_hard_link(d.path("a"), d.path("other-name"));
+  const auto only_others = "name only the others (" + d.path("b") + "), or give --again";
+  struct row {
+    strings words;
+    int exit_code;
+    std::string telling;
+    std::int64_t size;  // Of the topic, then.
+  };
+  const row rows[] = {
+      {{"a", "a"}, 2, "wrong_arguments: " + d.path("a") + ": is given twice", 0},
+      {{"a", "link"}, 2, "is given twice, as " + d.path("a"), 0},
+      {{"a"}, 0, "2 records to topic", 2},
+      {{"a"}, 0, "these files are in topic", 2},
+      {{"a", "--limit=1"}, 0, "already (1 records)", 2},
+      {{"a", "b"}, 1, "already_sent: " + d.path("a") + ": fed before", 2},
+      {{"a", "b", "--limit=1"}, 1, "by `troupe feed " + d.path("a") + "`", 2},
+      {{"b", "a"}, 1, only_others, 2},
+      {{"b", "link"}, 1, only_others, 2},
+      {{"other-name"}, 1, "nothing was sent now: give --again", 2},
+      {{"b"}, 0, "1 records to topic", 3},
+      {{"b", "a"}, 1, d.path("b") + ' ' + d.path("a") + ": fed before", 3},
+      {{"b", "a", "--again"}, 0, "3 records to topic", 6},
+      {{"b", "a"}, 0, "these files are in topic", 6},
+      {{"c", "--limit=1"}, 0, "1 records to topic", 7},
+      {{"c", "--limit=1"}, 0, "what --limit asks for is in topic", 7},
+      {{"c", "d"}, 1, "or repeat that command to go on with it, or", 7},
+      {{"c", "--limit=3"}, 0, "; 1 were there already", 9},
+      {{"c", "--limit=2"}, 0, "what --limit asks for is in topic", 9},
+      {{"c"}, 0, "; 3 were there already", 10},
+      {{"c", "--limit=9"}, 0, "these files are in topic", 10},
+      {{"d"}, 0, "1 records to topic", 11},
+  };
+  for (const auto& r : rows) {
+    const auto seen = d.feed(r.words);
+    CAPTURE(r.telling);
+    CAPTURE(seen.output);
+    CHECK(seen.exit_code == r.exit_code);
+    CHECK(seen.output.find(r.telling) != std::string::npos);
+    if (r.size > 0) CHECK(d.size() == r.size);
+  }
+  d.write("a", 3);  // A file that has changed is another one.
+  d.write("e", 1);
+  CHECK(d.feed({"a", "e"}).exit_code == 0);
+  CHECK(d.size() == 15);
+}
+
+TEST_CASE("what older versions noted of a feed still counts") {
+  const test::cluster_folder cluster("");
+  const small_feeds d(cluster);
+  for (const auto* name : {"a", "b", "c"}) d.write(name, 4);
+  const auto make_older = [&](const std::string& from, const std::string& to, bool done) {
+    std::ifstream in(from);
+    const auto notes = json::parse(in);
+    std::filesystem::remove(from);
+    std::ofstream(to) << json{{"done", done}, {"lanes", notes.at("lanes")}};
+  };
+  CHECK(d.feed({"a"}).exit_code == 0);
+  make_older(d.state_of({"a"}), d.state_of({"a"}), true);
+  CHECK(d.feed({"a"}).output.find("these files are in topic") != std::string::npos);
+  CHECK(d.feed({"b", "a"}).output.find("already_sent: " + d.path("a")) != std::string::npos);
+
+  CHECK(d.feed({"b", "--limit=1"}).exit_code == 0);  // Then killed, as far as the notes tell.
+  make_older(d.state_of({"b"}), d.state_of({"b"}), false);
+  CHECK(d.feed({"b"}).output.find("; 1 were there already") != std::string::npos);
+  CHECK(d.size() == 8);
+
+  CHECK(d.feed({"c", "--limit=2"}).exit_code == 0);  // A feed of its own then.
+  make_older(d.state_of({"c"}), d.state_of({"c"}, 2), true);
+  CHECK(d.feed({"c", "--limit=2"}).output.find("what --limit asks for") != std::string::npos);
+  CHECK(d.size() == 10);
 }
 
 TEST_CASE("a feed that waits for Kafka says so, and goes on") {
@@ -262,7 +388,9 @@ TEST_CASE("generated rows go on after the last run, also after one that was kill
                           cluster.node_config(),
                           "--state",
                           folder.path() + "/state"};
-  CHECK(test::run_troupe(arguments).exit_code == 0);
+  const auto first = test::run_troupe(arguments);
+  CHECK(first.exit_code == 0);
+  CHECK(first.output.find("`troupe symbol list`, column refused\n") != std::string::npos);
   test::wait_until("the topic's end", patience, [&] { return topic.size() == 20'000; });
   strings slow = arguments;
   slow.insert(slow.begin(), test::troupe_binary());

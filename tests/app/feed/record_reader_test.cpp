@@ -178,6 +178,13 @@ TEST_CASE("files of no kind are refused by name") {
   CHECK(refusal("{\"at\":{}}\n") != "");
   CHECK(refusal(std::string("\0\1\2", 3)) != "");
   CHECK(refusal(daily, "a\"b.csv").find("no symbol") != std::string::npos);
+  CHECK(refusal("ts_ms,symbol,price,size,price\n1,A,1,1,2\n") ==
+        "f.csv:1: the header has the column price twice");
+  CHECK(refusal("ts_ms,symbol,ask_size,bid,bid_size,ask,\"ask_size\"\n") ==
+        "f.csv:1: the header has the column ask_size twice");
+  CHECK(refusal("date,date,open,high,low,close,volume\n") ==
+        "f.csv:1: the header has the column date twice");
+  CHECK(refusal("ts_ms,symbol,price,size,,,x,x\n1,A,1,1,,,,\n") == "");  // Nobody reads these.
   CHECK_THROWS(record_reader("/no/such/file"));
   CHECK_THROWS(record_reader(temp_folder().path()));
 }
