@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "app/failure.hpp"
 
@@ -49,16 +50,29 @@ void certificate_folder::make_authority(const std::string& cluster) const {
   write("ca", security::make_authority(cluster, days(options_.days)));
 }
 
-void certificate_folder::issue(security::role as, const std::string& name,
-                               const std::vector<std::string>& hosts) const {
+void certificate_folder::check(const std::vector<std::string>& names) const {
+  std::set<std::string> seen;
+  for (const auto& name : names) {
+    check_name(name);
+    if (!seen.insert(name).second)
+      throw wrong_arguments("'" + name + "' stands twice: each name has one certificate");
+  }
+}
+
+void certificate_folder::check_name(const std::string& name) const {
   if (!security::is_name(name))
     throw wrong_arguments("'" + name + "': names of nodes and operators are 1 to 32 of a-z 0-9 -");
   if (name == "ca")
     throw wrong_arguments("'ca' is the name of the authority's files: choose another one");
+  refuse_existing(name);
+}
+
+void certificate_folder::issue(security::role as, const std::string& name,
+                               const std::vector<std::string>& hosts) const {
+  check_name(name);
   for (const auto& host : hosts)
     if (host.empty() || host.find_first_of(",:\n\r") != std::string::npos)
       throw wrong_arguments("--host is '" + host + "', and must be an IPv4 address or a name");
-  refuse_existing(name);
   write(name, issue_by(read_authority(), as, name, hosts));
 }
 
@@ -81,6 +95,9 @@ security::key_pair certificate_folder::read_authority() const {
   if (!has("ca"))
     throw unreadable_file(authority() + ": does not exist: `troupe certs init --dir " +
                           options_.folder + " --cluster NAME` makes it");
+  if (!fs::exists(key("ca")))
+    throw unreadable_file(key("ca") +
+                          ": does not exist: put it back; without it nothing is issued");
   return {read_text_file(authority()), read_text_file(key("ca"))};
 }
 

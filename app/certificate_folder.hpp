@@ -21,6 +21,8 @@ class certificate_folder {
   explicit certificate_folder(options o) : options_(std::move(o)) {}
 
   void make_authority(const std::string& cluster) const;
+  /// Refuses names of which any cannot be issued: it is no name, stands twice, or has files.
+  void check(const std::vector<std::string>& names) const;
   /// Hosts: addresses for the certificate of a node.
   void issue(security::role as, const std::string& name,
              const std::vector<std::string>& hosts) const;
@@ -37,6 +39,7 @@ class certificate_folder {
   security::key_pair read_authority() const;
   security::key_pair issue_by(const security::key_pair& authority, security::role as,
                               const std::string& name, const std::vector<std::string>& hosts) const;
+  void check_name(const std::string& name) const;
   void refuse_existing(const std::string& name) const;
   void write(const std::string& name, const security::key_pair& pair) const;
 

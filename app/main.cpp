@@ -1,3 +1,8 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
 #include <iostream>
 
 #include "app/commands/command_line.hpp"
@@ -6,7 +11,21 @@
 #include "app/commands/help.hpp"
 #include "app/version.hpp"
 
+namespace {
+
+/// Whoever started the program may have closed standard input, output or error. The next file, pipe
+/// or socket would get such a number, and every line that is meant for a person would go into it.
+void open_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF &&
+        ::open("/dev/null", O_RDWR) != stream)  // The lowest number that is free.
+      std::_Exit(1);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  open_standard_streams();
   using namespace troupe::app;
   CLI::App app("Troupe: a distributed actor runtime for financial processing", "troupe");
   app.require_subcommand(1);

@@ -26,6 +26,7 @@ int init(const options& o) {
 
 int issue(const options& o, security::role as) {
   const certificate_folder folder(o.folder);
+  folder.check(o.names);  // Before the first is made.
   for (const auto& name : o.names) {
     folder.issue(as, name, o.hosts);
     std::cout << "made " << folder.certificate(name) << ", " << folder.key(name) << '\n';

@@ -36,35 +36,76 @@ struct options {
   int ports = 7400;
 };
 
+/// However --dir is spelt, a node is known by one path.
+fs::path folder_of(const options& o) {
+  return fs::weakly_canonical(fs::absolute(o.folder));
+}
+
+fs::path cluster_file_of(const options& o) {
+  return fs::absolute(o.cluster).lexically_normal();
+}
+
+/// A file under another name, which goes again unless it is kept: what stands under its own name is
+/// the old text or all of the new one.
+class draft {
+ public:
+  draft(std::string path, const json& all) : path_(std::move(path)) {
+    std::ofstream file(name());
+    if (!(file << all.dump(2) << '\n').flush())
+      throw unwritable_file(path_ + ": cannot be written");
+  }
+  draft(const draft&) = delete;
+  draft& operator=(const draft&) = delete;
+  ~draft() { ::unlink(name().c_str()); }
+
+  std::string name() const { return path_ + ".new"; }
+  void keep() const { fs::rename(name(), path_); }
+
+ private:
+  std::string path_;
+};
+
 /// A node that `up` has started: its files in the folder.
 class started_node {
  public:
-  started_node(const options& o, int number)
-      : number_(number),
-        ports_(o.ports),
-        folder_(fs::absolute(o.folder)),
-        id_("node-" + std::to_string(number)) {}
+  started_node(fs::path folder, int number)
+      : number_(number), folder_(std::move(folder)), id_("node-" + std::to_string(number)) {}
 
   const std::string& id() const { return id_; }
+  int number() const { return number_; }
   std::string config() const { return (folder_ / (id_ + ".json")).string(); }
   std::string log() const { return (folder_ / (id_ + ".log")).string(); }
 
-  void write_config(const std::string& cluster, const json& security) const {
-    std::error_code error;
-    fs::create_directories(folder_, error);
-    if (error)
-      throw unwritable_file("--dir " + folder_.string() +
-                            ": cannot be made a folder: " + error.message());
-    json all{{"cluster", fs::absolute(cluster).string()},
-             {"id", id_},
-             {"admin", {{"port", ports_ + number_}}},
-             {"http", {{"port", ports_ + http_ports_above + number_}}},
-             {"log", {{"file", log()}}}};
-    if (!security.is_null()) all["security"] = security;
-    std::ofstream file(config());
-    if (!(file << all.dump(2) << '\n').flush())
-      throw unwritable_file(config() + ": cannot be written");
+  /// What its file is to say, but for its certificates.
+  json file_by(const options& o) const {
+    return {{"cluster", cluster_file_of(o).string()},
+            {"id", id_},
+            {"admin", {{"port", o.ports + number_}}},
+            {"http", {{"port", o.ports + http_ports_above + number_}}},
+            {"log", {{"file", log()}}}};
   }
+
+  /// What its file says; an empty object: there is none, or it is no config.
+  json written() const {
+    std::ifstream in(config());
+    auto all = json::parse(in, nullptr, false, true);
+    return all.is_object() ? all : json::object();
+  }
+
+  /// The settings of this file. Throws what is wrong with it.
+  settings check(const json& file) const {
+    const draft tried(config(), file);
+    try {
+      return read_settings(tried.name());
+    } catch (const failure& e) {
+      std::string text = e.what();
+      for (std::size_t at = 0; (at = text.find(tried.name(), at)) != std::string::npos;)
+        text.replace(at, tried.name().size(), config());
+      throw failure(e.name(), text);
+    }
+  }
+
+  void write(const json& file) const { draft(config(), file).keep(); }
 
   /// The process, if it runs and is this node; else 0.
   pid_t pid() const {
@@ -116,22 +157,85 @@ class started_node {
   fs::path pid_file() const { return folder_ / (id_ + ".pid"); }
 
   int number_;
-  int ports_;
   fs::path folder_;
   std::string id_;
 };
 
 std::vector<started_node> all_nodes(const options& o, int count) {
+  const auto folder = folder_of(o);
   std::vector<started_node> all;
-  for (int n = 1; n <= count; ++n) all.emplace_back(o, n);
+  for (int n = 1; n <= count; ++n) all.emplace_back(folder, n);
   return all;
+}
+
+/// What is wrong with the cluster's file is told of it, before there is a node that names it.
+void check_cluster_file(const std::string& file) {
+  std::vector<violation> found;
+  const auto text = read_config_text(file, found);
+  const auto document = text ? parse_config(*text, file, found) : std::nullopt;
+  if (document && (document->contains("id") || document->contains("cluster")))
+    throw failure("bad_config", "--config " + file +
+                                    ": is a node's file; `up` needs the cluster's, such as "
+                                    "config/local/cluster.json");
+  settings all;
+  found = check_config(file, domain_sections(all), process_environment(), checks_of_libraries());
+  if (found.empty()) return;
+  std::string told;
+  for (const auto& v : found) told += (told.empty() ? "--config " : "\n--config ") + to_string(v);
+  throw failure("bad_config", told, {{"violations", violations_json(found)}});
+}
+
+/// What a node runs with (or without) that is asked for otherwise now; empty: nothing.
+std::string other_argument(const options& o, const started_node& node, const json& file) {
+  if (file.empty()) return "with a file that is gone or no config any more";
+  const auto told = [&](const char* place) {
+    const json::json_pointer at(place);
+    return file.contains(at) ? file.at(at) : json();
+  };
+  const auto port = told("/admin/port"), cluster = told("/cluster");
+  if (port != o.ports + node.number()) {
+    const auto was = port.is_number_integer() ? port.get<std::int64_t>() - node.number() : 0;
+    return "with --ports " + std::to_string(was) + ", not " + std::to_string(o.ports);
+  }
+  const auto now = cluster_file_of(o);
+  const auto was = fs::path(node.config()).parent_path() /
+                   (cluster.is_string() ? cluster.get<std::string>() : std::string());
+  std::error_code error;
+  if (was.lexically_normal() != now && !fs::equivalent(was, now, error))
+    return "with --config " + was.lexically_normal().string() + ", not " + now.string();
+  return o.tls && !file.contains("/security/certificate_file"_json_pointer) ? "without --tls" : "";
+}
+
+/// Nodes that run keep their files, by which they are found, and certificates are not dropped
+/// without a word.
+void refuse_other_arguments(const options& o) {
+  for (const auto& node : all_nodes(o, nodes_most)) {
+    const auto file = node.written();
+    if (!o.tls && file.contains("security"))
+      throw failure("started_otherwise",
+                    node.config() +
+                        " has a security group, which would go without --tls: say --tls, choose "
+                        "another --dir, or stop its nodes and delete the folder");
+    if (node.pid() == 0) continue;
+    if (const auto other = other_argument(o, node, file); !other.empty())
+      throw failure("started_otherwise", node.id() + " runs " + other +
+                                             ": repeat that, stop it first (`troupe down --dir " +
+                                             o.folder + "`), or choose another --dir");
+  }
+}
+
+void make_folder(const options& o) {
+  std::error_code error;
+  fs::create_directories(folder_of(o), error);
+  if (error)
+    throw unwritable_file("--dir " + o.folder + ": cannot be made a folder: " + error.message());
 }
 
 /// Makes what is missing of the certificates of these nodes and of an operator; returns the nodes'
 /// security groups.
 std::vector<json> make_certificates(const options& o, const std::string& cluster,
                                     const std::vector<started_node>& nodes) {
-  const certificate_folder folder({(fs::absolute(o.folder) / "certs").string(), 365, false});
+  const certificate_folder folder({(folder_of(o) / "certs").string(), 365, false});
   const std::string person = "local";
   if (!folder.has("ca")) folder.make_authority(cluster);
   if (!folder.has(person)) folder.issue(security::role::operator_, person, {});
@@ -205,21 +309,43 @@ void wait_until_spread(const std::vector<started_node>& nodes) {
   }
 }
 
-int up(const options& o) {
-  const auto nodes = all_nodes(o, o.nodes);
-  for (const auto& node : nodes) node.write_config(o.cluster, nullptr);
-  const auto all = read_settings(nodes.front().config());
-  if (o.tls) {
-    const auto groups = make_certificates(o, all.cluster.name, nodes);
-    for (std::size_t i = 0; i < nodes.size(); ++i) nodes[i].write_config(o.cluster, groups[i]);
+/// The nodes' files with their certificates, nothing wrong with them.
+std::vector<json> files_with_certificates(const options& o, const std::string& cluster,
+                                          const std::vector<started_node>& nodes) {
+  const auto groups = make_certificates(o, cluster, nodes);
+  std::vector<json> files;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    auto file = nodes[i].file_by(o);
+    auto& security = file["security"] = nodes[i].written()["security"];  // A token stays.
+    if (!security.is_object()) security = json::object();
+    security.update(groups[i]);
+    nodes[i].check(file);
+    files.push_back(std::move(file));
   }
+  return files;
+}
+
+/// Whatever can be refused is, before any node's file changes.
+int up(const options& o) {
+  check_cluster_file(o.cluster);
+  refuse_other_arguments(o);
+  make_folder(o);
+  const auto nodes = all_nodes(o, o.nodes);
+  const auto all = nodes.front().check(nodes.front().file_by(o));
+  std::vector<json> files;
+  if (o.tls)
+    files = files_with_certificates(o, all.cluster.name, nodes);
+  else
+    for (const auto& node : nodes) files.push_back(node.file_by(o));
   store::migrate(all.cluster.postgres.dsn, all_migrations());
   store::claim_cluster(all.cluster.postgres.dsn, {all.cluster.name, all.cluster.shards});
-  for (const auto& node : nodes) {
-    if (node.pid() != 0)
-      std::cout << node.id() << " runs already\n";
-    else
-      node.start();
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].pid() != 0) {
+      std::cout << nodes[i].id() << " runs already\n";
+      continue;
+    }
+    nodes[i].write(files[i]);
+    nodes[i].start();
   }
   wait_until_ready(nodes);
   wait_until_spread(nodes);
@@ -227,25 +353,33 @@ int up(const options& o) {
   return 0;
 }
 
+failure still_running(const std::vector<std::pair<started_node, pid_t>>& nodes) {
+  std::string told;
+  for (const auto& [node, pid] : nodes)
+    told += (told.empty() ? "" : "\n") + node.id() + " does not end within 40 s: see " +
+            node.log() + "; `kill -9 " + std::to_string(pid) + "` does no harm";
+  return {"still_running", told};
+}
+
 int down(const options& o) {
-  std::vector<started_node> running;
+  std::vector<std::pair<started_node, pid_t>> running;
   for (const auto& node : all_nodes(o, nodes_most))
-    if (node.pid() != 0) running.push_back(node);
+    if (const auto pid = node.pid(); pid != 0) running.emplace_back(node, pid);
   if (running.empty()) {
     std::cout << "no node of " << o.folder << " runs\n";
     return 0;
   }
-  for (const auto& node : running) ::kill(node.pid(), SIGTERM);
+  for (const auto& [node, pid] : running) ::kill(pid, SIGTERM);
   const auto until = std::chrono::steady_clock::now() + 40s;
-  for (const auto& node : running) {
-    while (node.pid() != 0 && std::chrono::steady_clock::now() < until)
-      std::this_thread::sleep_for(50ms);
-    if (node.pid() != 0)
-      throw failure("still_running", node.id() + " does not end: see " + node.log() +
-                                         "; `kill -9 " + std::to_string(node.pid()) +
-                                         "` does no harm");
-    node.forget();
-    std::cout << node.id() << " has stopped\n";
+  const auto ended = [](const auto& one) {
+    if (one.first.pid() != 0) return false;
+    one.first.forget();
+    std::cout << one.first.id() << " has stopped" << std::endl;
+    return true;
+  };
+  while (std::erase_if(running, ended), !running.empty()) {
+    if (std::chrono::steady_clock::now() > until) throw still_running(running);
+    std::this_thread::sleep_for(50ms);
   }
   return 0;
 }

@@ -59,6 +59,8 @@ class security_check {
       if (::stat(o_.token_file.c_str(), &s) != 0 || !in)
         return report_file("token_file", &security_options::token_file,
                            "there is no such file, or it cannot be read");
+      if (S_ISDIR(s.st_mode))
+        return report_file("token_file", &security_options::token_file, "is a folder, not a file");
       if ((s.st_mode & 0027) != 0)
         return report_file("token_file", &security_options::token_file,
                            "can be read or changed by other users: chmod 600 " + o_.token_file);

@@ -17,6 +17,11 @@ constexpr const char* maker = " (troupe certs makes them)";
 
 /// The file opened for reading, or why not.
 bio_ptr open(const std::string& path, std::string& why) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {  // It can be opened, but not read.
+    why = "is a folder, not a file";
+    return nullptr;
+  }
   bio_ptr in(BIO_new_file(path.c_str(), "r"));
   if (!in)
     why = errno == ENOENT ? std::string("does not exist") + maker
@@ -49,7 +54,7 @@ key_ptr read_key(const std::string& path, std::string& why) {
 /// A key that any user of the machine can read, or others of its group change, proves nothing.
 std::string exposure_of(const std::string& path) {
   struct stat s {};
-  if (::stat(path.c_str(), &s) != 0 || (s.st_mode & 0027) == 0) return {};
+  if (::stat(path.c_str(), &s) != 0 || S_ISDIR(s.st_mode) || (s.st_mode & 0027) == 0) return {};
   return "can be read or changed by other users: chmod 600 " + path;
 }
 

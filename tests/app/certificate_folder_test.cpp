@@ -64,6 +64,29 @@ TEST_CASE("nothing is overwritten unless forced, and keys and certificates stay 
             .empty());
 }
 
+TEST_CASE("names are refused together, with the one that cannot be issued") {
+  const temp_folder temp;
+  certificate_folder::options o{temp.path() + "/certs", 30, false};
+  certificate_folder(o).make_authority("demo");
+  certificate_folder(o).issue(role::node, "node-2", {});
+  using names = std::vector<std::string>;
+  const auto refusal = [&](const names& all) -> std::string {
+    try {
+      certificate_folder(o).check(all);
+    } catch (const failure& e) {
+      return e.name() + ": " + e.what();
+    }
+    return {};
+  };
+  CHECK(refusal({"node-1", "node-3"}).empty());
+  CHECK(refusal({"node-1", "node-3", "node-1"}).starts_with("wrong_arguments: 'node-1' stands"));
+  CHECK(refusal({"node-1", "Node"}).starts_with("wrong_arguments: 'Node': names of"));
+  CHECK(refusal({"node-1", "node-2"}).starts_with("file_exists: " + o.folder + "/node-2.crt"));
+  o.force = true;
+  CHECK(refusal({"node-1", "node-2"}).empty());
+  CHECK(refusal({"node-2", "node-2"}).starts_with("wrong_arguments: 'node-2' stands"));
+}
+
 TEST_CASE("what cannot be made is refused by name") {
   const temp_folder temp;
   const certificate_folder folder({temp.path() + "/certs", 30, false});

@@ -357,11 +357,18 @@ class up_folder {
   explicit up_folder(bool tls) : surroundings_("", 4, 0), tls_(tls), ports_(free_ports()) {}
   ~up_folder() { down(); }
 
-  run_result up() const {
-    words all{"up",    "--nodes",  "2",
-              "--dir", path(),     "--ports",
-              ports_,  "--config", surroundings_.path() + "/cluster.json"};
-    if (tls_) all.emplace_back("--tls");
+  run_result up(int nodes = 2) const { return up(nodes, ports_, tls_); }
+  run_result up(int nodes, int ports, bool tls) const {
+    words all{"up",
+              "--nodes",
+              std::to_string(nodes),
+              "--dir",
+              path(),
+              "--ports",
+              std::to_string(ports),
+              "--config",
+              surroundings_.path() + "/cluster.json"};
+    if (tls) all.emplace_back("--tls");
     return run_troupe(all);
   }
   run_result down() const { return run_troupe({"down", "--dir", path()}); }
@@ -374,20 +381,27 @@ class up_folder {
   }
   std::string path() const { return surroundings_.path() + "/up"; }
   pid_t pid(int node) const { return std::stoi('0' + text_of(file(node, ".pid"))); }
+  int ports() const { return ports_; }
+  /// What the nodes' files say.
+  words configs() const {
+    words all;
+    for (int n = 1; n <= 3; ++n) all.push_back(text_of(file(n, ".json")));
+    return all;
+  }
 
  private:
-  /// Both nodes' ports for links and for HTTP count from it.
-  static std::string free_ports() {
+  /// All nodes' ports for links and for HTTP count from it.
+  static int free_ports() {
     for (;;) {
       const int above = free_port() - 1;
-      if (std::ranges::all_of(std::array{1, 2, 101, 102},
+      if (std::ranges::all_of(std::array{1, 2, 3, 101, 102, 103},
                               [&](int n) { return can_listen(above + n); }))
-        return std::to_string(above);
+        return above;
     }
   }
   const cluster_folder surroundings_;
   const bool tls_;
-  const std::string ports_;
+  const int ports_;
 };
 
 }  // namespace
@@ -419,10 +433,53 @@ TEST_CASE("up starts nodes that are ready and share all shards, down stops them;
 
     const auto stopped = folder.down();
     CHECK(stopped.exit_code == 0);
-    CHECK(stopped.output == "node-1 has stopped\nnode-2 has stopped\n");
+    for (int n = 1; n <= 2; ++n)
+      CHECK(stopped.output.find("node-" + std::to_string(n) + " has stopped\n") !=
+            std::string::npos);
     for (const auto pid : pids) CHECK(text_of("/proc/" + std::to_string(pid) + "/cmdline").empty());
     const auto nothing = folder.down();
     CHECK(nothing.exit_code == 0);
     CHECK(nothing.output == "no node of " + folder.path() + " runs\n");
+  }
+}
+
+TEST_CASE("up with other arguments is refused by name, and takes nothing from nodes that run") {
+  for (const bool tls : {false, true}) {
+    CAPTURE(tls);
+    const up_folder folder(tls);
+    const auto started = folder.up();
+    REQUIRE_MESSAGE(started.exit_code == 0, started.output);
+    const auto before = folder.configs();
+    const auto refused = [&](const run_result& said, const std::string& why) {
+      CHECK(said.exit_code == 1);
+      CHECK_MESSAGE(said.output.find("started_otherwise: ") != std::string::npos, said.output);
+      CHECK_MESSAGE(said.output.find(why) != std::string::npos, said.output);
+      CHECK(folder.configs() == before);
+    };
+    refused(folder.up(3, folder.ports() + 3, tls),
+            "node-1 runs with --ports " + std::to_string(folder.ports()));
+    refused(folder.up(3, folder.ports(), !tls),
+            tls ? "would go without --tls" : "node-1 runs without --tls");
+    for (int n = 1; n <= 2; ++n) CHECK(folder.cli({"status"}, n).exit_code == 0);
+
+    // More nodes by the same arguments are welcome.
+    const auto more = folder.up(3);
+    CHECK_MESSAGE(more.output.find("4 shards on 3 nodes, ") != std::string::npos, more.output);
+    auto now = folder.configs();
+    CHECK(!std::exchange(now.back(), "").empty());
+    CHECK(now == before);
+
+    // With nothing running there may be other ports, but no way back from TLS.
+    CHECK(folder.down().exit_code == 0);
+    const auto later = folder.configs();
+    if (tls) {
+      const auto plain = folder.up(2, folder.ports(), false);
+      CHECK_MESSAGE(plain.output.find("would go without --tls") != std::string::npos, plain.output);
+      CHECK(folder.configs() == later);
+    } else {
+      const auto moved = folder.up(1, folder.ports() + 1, false);
+      CHECK_MESSAGE(moved.exit_code == 0, moved.output);
+      CHECK(folder.configs().front() != later.front());
+    }
   }
 }

@@ -88,6 +88,10 @@ TEST_CASE("a token comes from the text or from a file that only its owner reads"
   f.node["security"]["token_file"] = "token";
   CHECK(f.problems() == lines{"node.json: security.token_file = \"token\": there is no such file, "
                               "or it cannot be read"});
+  f.node["security"]["token_file"] = "/etc";
+  CHECK(f.problems() ==
+        lines{"node.json: security.token_file = \"/etc\": is a folder, not a file"});
+  f.node["security"]["token_file"] = "token";
   const auto file = f.folder.write("token", "fedcba9876543210\n");
   ::chmod(file.c_str(), 0644);
   CHECK(f.problems() == lines{"node.json: security.token_file = \"token\": can be read or changed "

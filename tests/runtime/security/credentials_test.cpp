@@ -87,6 +87,12 @@ TEST_CASE("whatever is wrong with a file is said of that file") {
     f.key = files.node("node-2").key;
     CHECK(problems(f) == lines{"key: does not belong to the certificate"});
   }
+  SUBCASE("folders") {
+    f.ca = f.certificate = f.key = "/etc";
+    CHECK(problems(f) == lines{"ca: is a folder, not a file",
+                               "certificate: is a folder, not a file",
+                               "key: is a folder, not a file"});
+  }
   SUBCASE("a key that others can read, or the group change") {
     for (const mode_t mode : {0604, 0644, 0660, 0666, 0601}) {
       ::chmod(f.key.c_str(), mode);
