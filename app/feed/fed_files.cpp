@@ -10,6 +10,7 @@
 
 #include "app/failure.hpp"
 #include "app/feed/state_file.hpp"
+#include "runtime/base/fingerprint.hpp"
 
 namespace troupe::feed {
 

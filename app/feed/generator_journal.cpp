@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "app/failure.hpp"
+#include "runtime/base/fingerprint.hpp"
 
 namespace troupe::feed {
 

@@ -42,7 +42,4 @@ class folder_gate {
   int lock_ = -1;
 };
 
-/// 64 bits of the text as 16 hexadecimal digits: for names of files.
-std::string fingerprint(std::string_view text);
-
 }  // namespace troupe::feed
