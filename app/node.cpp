@@ -56,13 +56,16 @@ struct cannot_start : failure {
   explicit cannot_start(const std::string& why) : failure("cannot_start", why) {}
 };
 
-/// SIGINT and SIGTERM, waited for instead of handled. Must be made before any thread is.
+/// SIGINT, SIGTERM and SIGHUP, waited for instead of handled. Must be made before any thread is.
 class stop_signals {
  public:
   stop_signals() {
     sigemptyset(&set_);
     sigaddset(&set_, SIGINT);
     sigaddset(&set_, SIGTERM);
+    struct sigaction now {};
+    sigaction(SIGHUP, nullptr, &now);
+    if (now.sa_handler != SIG_IGN) sigaddset(&set_, SIGHUP);  // Ignored: started by nohup.
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     signal(SIGPIPE, SIG_IGN);
   }

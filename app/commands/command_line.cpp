@@ -148,6 +148,19 @@ std::string full_name(const CLI::App& command) {
   return before + (before.empty() ? "" : " ") + command.get_name();
 }
 
+void add_id_option(CLI::App& to, std::string& id) {
+  to.add_option("--id", id,
+                "Id of the command: repeated with the same one, it has one effect and one answer "
+                "(default: a new one)")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return is_name(text) ? std::string()
+                                 : "an id must be 1 to 256 bytes of UTF-8 without control "
+                                   "characters (without --id the command gets a new one)";
+          },
+          ""));
+}
+
 CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
   const auto range = std::to_string(least) + " to " + std::to_string(most);
   return CLI::Validator(

@@ -26,6 +26,9 @@ int run_command_line(CLI::App& app, std::vector<std::string> words, const int& e
 /// `session start` of `troupe session start`.
 std::string full_name(const CLI::App& command);
 
+/// `--id`, of a command that is given to an entity.
+void add_id_option(CLI::App& to, std::string& id);
+
 // Checks of options, each told with the option's name and what is allowed.
 
 /// Whole numbers in decimal digits.

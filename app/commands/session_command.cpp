@@ -146,12 +146,6 @@ void add_name(CLI::App& to, options& o) {
   to.add_option("session", o.name, "Its name")->required();
 }
 
-void add_id(CLI::App& to, options& o) {
-  to.add_option("--id", o.id,
-                "Id of the command: repeated with the same one, it has one effect and one answer "
-                "(default: a new one)");
-}
-
 void add_create(CLI::App& session, int& exit_code, options& o) {
   auto* command =
       add(session, exit_code, "create", "A new session; it trades once it is started", o, create);
@@ -183,7 +177,7 @@ void add_create(CLI::App& session, int& exit_code, options& o) {
           "Where it begins to read its symbols: now (what comes after the start), beginning, or "
           "an offset of the log")
       ->capture_default_str();
-  add_id(*command, o);
+  add_id_option(*command, o.id);
 }
 
 }  // namespace
@@ -204,7 +198,7 @@ void add_session_command(CLI::App& app, int& exit_code) {
     auto* command = add(*session, exit_code, name, text, o,
                         [type = name](const options& given) { return obey(given, type); });
     add_name(*command, o);
-    add_id(*command, o);
+    add_id_option(*command, o.id);
   }
   add(*session, exit_code, "list", "All sessions, as last committed", o, list);
   add_name(*add(*session, exit_code, "show", "One session, committed, asked of its actor", o, show),

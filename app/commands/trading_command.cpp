@@ -266,8 +266,7 @@ void add_risk(CLI::App& app, int& exit_code, options& o) {
     auto* command = with_portfolio(add(*risk, exit_code, name, text, o, std::move(work)));
     command->add_option("--by", o.by, "Who orders it (default: $USER)");
     command->add_option("--reason", o.reason, "Why; kept with the change");
-    command->add_option("--id", o.id,
-                        "Id of the command: repeated, it has one effect (default: a new one)");
+    add_id_option(*command, o.id);
     return command;
   };
   changing("set", "Changes limits, at once; each change is kept in risk_audit", risk_set)
@@ -308,8 +307,7 @@ void add_trading_commands(CLI::App& app, int& exit_code) {
                    "Where its orders go: paper (the built-in venue), or orders (the topic, "
                    "for a gateway of your own)")
       ->capture_default_str();
-  open->add_option("--id", o.id,
-                   "Id of the command: repeated, it has one effect (default: a new one)");
+  add_id_option(*open, o.id);
   auto* order = app.add_subcommand("order", "Orders: the list, one by hand, cancelling one");
   order->require_subcommand(1);
   auto* list = add(*order, exit_code, "list", "Orders, by portfolio and number", o, order_list);
@@ -323,8 +321,7 @@ void add_trading_commands(CLI::App& app, int& exit_code) {
       add(*order, exit_code, "submit",
           "An order by hand, through the risk check; prints the verdict", o, order_submit);
   submit->add_option("--portfolio", o.portfolio, "Whose risk check judges it")->required();
-  submit->add_option("--id", o.id,
-                     "Id of the command: repeated, it has one effect (default: a new one)");
+  add_id_option(*submit, o.id);
   submit
       ->add_option(
           "request", o.request,
@@ -334,8 +331,7 @@ void add_trading_commands(CLI::App& app, int& exit_code) {
   auto* cancel =
       add(*order, exit_code, "cancel", "Asks the venue to cancel an order", o, order_cancel);
   cancel->add_option("order", o.order, "Its id, such as p1-3")->required();
-  cancel->add_option("--id", o.id,
-                     "Id of the command: repeated, it has one effect (default: a new one)");
+  add_id_option(*cancel, o.id);
 }
 
 }  // namespace troupe::app

@@ -23,13 +23,16 @@ class command_decoder final : public decoder {
     }
     auto to = parse_entity_id(json["to"].get_ref<const std::string&>());
     if (!is_name(to.kind) || !is_name(to.key))
-      return sink.refuse(record, "bad_field", "to: must be kind/key, without control characters");
+      return sink.refuse(
+          record, "bad_field",
+          "to: must be kind/key, each 1 to 256 bytes of UTF-8 without control characters");
     if (to.key != record.key)
       return sink.refuse(record, "wrong_key", "the record's key must be the entity's key");
     const auto id = json.value("id", nlohmann::json(""));
     if (!id.is_string() ||
         (!id.get_ref<const std::string&>().empty() && !is_name(id.get_ref<const std::string&>())))
-      return sink.refuse(record, "bad_field", "id: must be a text without control characters");
+      return sink.refuse(record, "bad_field",
+                         "id: must be 1 to 256 bytes of UTF-8 without control characters");
     message what{json["type"], json.value("body", nlohmann::json::object())};
     sink.deliver(record, std::move(to), std::move(what), id.get<std::string>());
   }

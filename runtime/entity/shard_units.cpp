@@ -67,7 +67,9 @@ void shard_machine::on_request(entity_id to, message what, std::string request, 
   if (auto refused = refusal(); !refused.is_null()) return world_.answer(from, std::move(refused));
   if (!is_name(to.key) || (!request.empty() && !is_name(request)))
     return world_.answer(
-        from, error_answer("bad_request", "keys and ids are texts without control characters"));
+        from,
+        error_answer("bad_request",
+                     "keys and ids must be 1 to 256 bytes of UTF-8 without control characters"));
   unit u;
   u.input = {"request", 0, request.empty() ? std::to_string(from.value()) : request};
   u.to = std::move(to);
