@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "runtime/base/partition.hpp"
-#include "runtime/codec/text.hpp"
 
 namespace troupe {
 
