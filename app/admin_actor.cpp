@@ -184,7 +184,6 @@ void admin_actor::fail_unanswered(const caf::error& why, shard_id shard, answer 
 
 void admin_actor::show(const json& request, answer to) {
   const auto id = parse_entity_id(request.at("entity").get<std::string>());
-  if (request.value("local", false)) return show_here(id, to);
   const auto shard = environment_.shard_of(id);
   const auto host = environment_.router->find(shard);
   if (!host) {
@@ -193,9 +192,9 @@ void admin_actor::show(const json& request, answer to) {
   }
   this->request(host, environment_.request_timeout, show_entity{id})
       .then(
-          [this, request, to](const std::string& text) mutable {
+          [this, id, to](const std::string& text) mutable {
             if (json::parse(text).value("error", "") == "unknown_entity")
-              show_anywhere(request, to);
+              fail_unknown(id, to);
             else
               to.deliver(with_owner(text));
           },
@@ -210,47 +209,6 @@ std::string admin_actor::with_owner(const std::string& text) const {
   shown["committed_at"] = feed::time_text(shown.at("committed_us").get<std::int64_t>());
   shown.erase("committed_us");
   return shown.dump();
-}
-
-/// A producer with another partitioner puts a key where its hash does not say: then another shard
-/// has it.
-void admin_actor::show_anywhere(const json& request, answer to) {
-  const auto id = parse_entity_id(request.at("entity").get<std::string>());
-  ask_others({{"verb", "show"}, {"entity", to_string(id)}}, [this, id, to](answers got) mutable {
-    for (const auto& [node, it] : got)
-      if (it.is_object() && !it.contains("error")) {
-        to.deliver(it.dump());
-        return;
-      }
-    show_here(id, to);
-  });
-}
-
-/// Asks every shard of this node.
-void admin_actor::show_here(const entity_id& id, answer to) {
-  struct search {
-    std::size_t open = 0;
-    bool found = false;
-  };
-  auto all = std::make_shared<search>();
-  std::vector<caf::actor> hosts;
-  for (const auto& host : environment_.router->all())
-    if (host) hosts.push_back(host);
-  all->open = hosts.size();
-  auto settle = [this, all, to, id](const std::string* text) mutable {
-    --all->open;
-    if (all->found) return;
-    all->found = text != nullptr && !json::parse(*text).contains("error");
-    if (all->found)
-      to.deliver(with_owner(*text));
-    else if (all->open == 0)
-      fail_unknown(id, to);
-  };
-  if (hosts.empty()) return fail_unknown(id, to);
-  for (const auto& host : hosts)
-    request(host, environment_.request_timeout, show_entity{id})
-        .then([settle](const std::string& text) mutable { settle(&text); },
-              [settle](caf::error&) mutable { settle(nullptr); });
 }
 
 void admin_actor::ask(const json& request, answer to) {

@@ -59,9 +59,7 @@ class admin_actor final : public caf::event_based_actor {
 
   caf::result<std::string> on_request(const std::string& text);
   void show(const nlohmann::json& request, answer to);
-  void show_here(const entity_id& id, answer to);
   std::string with_owner(const std::string& text) const;
-  void show_anywhere(const nlohmann::json& request, answer to);
   void ask(const nlohmann::json& request, answer to);
   void status(answer to);
   void shards(answer to);

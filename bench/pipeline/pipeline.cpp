@@ -144,9 +144,10 @@ int main(int argc, char** argv) {
         "pipeline: %ld records, %d symbols, %u shards, %d node(s), 1m bars, 12 indicators, best of "
         "%d\n",
         a.records, a.symbols, a.shards, a.nodes, a.rounds);
-  print(a.json, "pipeline", "bare_consumption", best(bare).rate, "records/s");
-  print(a.json, "pipeline", "bare_consumption_cpu", best(bare).cpu_us, "us/record");
-  print(a.json, "pipeline", "pipeline", best(whole).rate, "records/s");
-  print(a.json, "pipeline", "pipeline_cpu", best(whole).cpu_us, "us/record");
-  print(a.json, "pipeline", "pipeline_to_bare", best(whole).rate / best(bare).rate, "ratio");
+  const auto name = a.nodes == 1 ? "pipeline" : "pipeline-" + std::to_string(a.nodes);
+  print(a.json, name, "bare_consumption", best(bare).rate, "records/s");
+  print(a.json, name, "bare_consumption_cpu", best(bare).cpu_us, "us/record");
+  print(a.json, name, "pipeline", best(whole).rate, "records/s");
+  print(a.json, name, "pipeline_cpu", best(whole).cpu_us, "us/record");
+  print(a.json, name, "pipeline_to_bare", best(whole).rate / best(bare).rate, "ratio");
 }

@@ -87,7 +87,7 @@ double cpu_of(pid_t pid) {
   return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-void print(bool json, const char* bench, const std::string& metric, double value,
+void print(bool json, const std::string& bench, const std::string& metric, double value,
            const char* unit) {
   if (json)
     std::printf(

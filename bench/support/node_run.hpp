@@ -33,6 +33,7 @@ std::string key_in(unsigned shard, unsigned shards, const std::string& form, int
 double cpu_of(pid_t pid);
 
 /// One result: a line of a table, or a JSON object.
-void print(bool json, const char* bench, const std::string& metric, double value, const char* unit);
+void print(bool json, const std::string& bench, const std::string& metric, double value,
+           const char* unit);
 
 }  // namespace troupe::bench

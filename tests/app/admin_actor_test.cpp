@@ -13,6 +13,11 @@ using nlohmann::json;
 
 namespace {
 
+/// A shard without entities.
+caf::behavior empty_host() {
+  return {[](const show_entity&) { return std::string(R"({"error": "unknown_entity"})"); }};
+}
+
 /// Another node's member: answers whoever says "quick", and lets the others wait.
 caf::behavior member(caf::stateful_actor<std::vector<caf::response_promise>>* self,
                      std::promise<void>* asked) {
@@ -43,7 +48,10 @@ struct admin_fixture {
     environment.given_up = [](shard_id) { return std::string(); };
     environment.request_timeout = std::chrono::hours(1);
   }
-  ~admin_fixture() { router.set_remote(shard_id(0), nullptr); }
+  ~admin_fixture() {
+    router.set(shard_id(0), nullptr);
+    router.set_remote(shard_id(0), nullptr);
+  }
 
   json ask(const caf::actor& admin, const std::string& request) {
     caf::scoped_actor asking{system};
@@ -79,6 +87,21 @@ TEST_CASE("what a node was asked before it died is answered at once, whatever it
       [](const std::string& text) { CHECK(json::parse(text)["error"] == "node_unavailable"); },
       [](caf::error& e) { FAIL(to_string(e)); });
   caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE("that there is no such entity is known to its shard, whoever else does not answer") {
+  admin_fixture f;
+  std::promise<void> asked;
+  auto other = f.system.spawn(member, &asked);
+  f.cluster.post({{}, {{incarnation(2), other}}});
+  f.router.set(shard_id(0), f.system.spawn(empty_host));
+  const auto admin = f.system.spawn<admin_actor>(&f.environment);
+  const auto answer = f.ask(admin, admin_fixture::show("none"));
+  CHECK(answer["error"] == "unknown_entity");
+  CHECK(answer["detail"].get<std::string>().starts_with("symbol/none does not exist"));
+  CHECK(asked.get_future().wait_for(std::chrono::seconds(0)) == std::future_status::timeout);
+  caf::anon_send_exit(admin, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(other, caf::exit_reason::kill);
 }
 
 TEST_CASE("without a valid lease what a node tells of the cluster is marked as stale") {
