@@ -176,15 +176,14 @@ const ohlcv& detail_of(const symbol_data& data, const market_event& e) {
   return e.kind < event_kind::ticker ? none : data.details[e.detail];
 }
 
-/// The symbol whose next event is known first; nothing: all have ended.
-std::optional<std::size_t> next_symbol(std::span<const symbol_data> data,
-                                       const std::vector<std::size_t>& at) {
-  std::optional<std::size_t> first;
+/// The symbol whose next event is known first; data.size(): all have ended.
+std::size_t next_symbol(std::span<const symbol_data> data, const std::vector<std::size_t>& at) {
+  std::size_t first = data.size();
   std::int64_t earliest = 0;
   for (std::size_t i = 0; i < data.size(); ++i) {
     if (at[i] == data[i].events.size()) continue;
     const auto time = known_at(data[i].events[at[i]]);
-    if (first && time >= earliest) continue;
+    if (first < data.size() && time >= earliest) continue;
     first = i;
     earliest = time;
   }
@@ -202,9 +201,9 @@ backtest_result run_backtest(const backtest_settings& settings, std::span<const 
   for (const auto& one : data) events += one.events.size();
   run.expect(events);
   std::int64_t done = 0;
-  while (const auto i = next_symbol(data, at)) {
-    const auto& e = data[*i].events[at[*i]++];
-    run.take(*i, e, detail_of(data[*i], e));
+  for (std::size_t i; (i = next_symbol(data, at)) < data.size();) {
+    const auto& e = data[i].events[at[i]++];
+    run.take(i, e, detail_of(data[i], e));
     if (++done % events_between_looks == 0 && watch) watch(done);
   }
   return run.finish();
