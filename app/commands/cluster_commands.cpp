@@ -1,6 +1,7 @@
 #include <iomanip>
 #include <iostream>
 
+#include "app/catalog.hpp"
 #include "app/client.hpp"
 #include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
@@ -114,10 +115,22 @@ entity_id entity_of(const std::string& text, const std::string& option = "") {
   return id;
 }
 
+void refuse_unknown_kind(const settings& all, const std::string& kind) {
+  const auto things = make_catalog(all);
+  std::string known;
+  for (const auto& one : things.kinds) {
+    if (one.name == kind) return;
+    known += (known.empty() ? "" : ", ") + std::string(one.name);
+  }
+  throw failure("unknown_kind", "there is no \"" + kind + "\"; kinds are " + known);
+}
+
 int entity_list(const options& o) {
   if (!o.after.empty()) entity_of(o.after, "--after ");
-  store::status_reader reader(read_settings(o.file).cluster.postgres.dsn);
+  const auto all = read_settings(o.file);
+  store::status_reader reader(all.cluster.postgres.dsn);
   const auto rows = json::parse(reader.read_json(entity_query(o)));
+  if (rows.empty() && !o.kind.empty()) refuse_unknown_kind(all, o.kind);
   if (o.as_json) {
     std::cout << rows.dump() << '\n';
     return 0;

@@ -75,7 +75,6 @@ std::string text_of(const json& value) {
                              : value.dump();
 }
 
-/// Numbers to the right, texts to the left; as wide as what stands in them.
 void print_table(const json& rows, const std::vector<std::string>& columns) {
   std::vector<std::size_t> widths;
   for (const auto& column : columns) {

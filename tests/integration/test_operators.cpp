@@ -198,9 +198,13 @@ TEST_CASE("what a cluster shows is the same whichever node is asked, and the wat
   CHECK(keys == words{"SYM0", "SYM1", "SYM2", "SYM3", "SYM4", "SYM5"});
   const auto listed = cluster.cli({"entity", "list", "--kind", "symbol", "--limit", "4"});
   CHECK(listed.output.find("the first 4; go on with --after symbol/SYM3") != std::string::npos);
-  const auto none = cluster.cli({"entity", "list", "--kind", "nothing"});
+  const auto none = cluster.cli({"entity", "list", "--kind", "portfolio"});
   CHECK(none.exit_code == 0);
-  CHECK(none.output == "no entity of kind nothing\n");
+  CHECK(none.output == "no entity of kind portfolio\n");
+  const auto nonsense = cluster.cli({"entity", "list", "--kind", "nothing"});
+  CHECK(nonsense.exit_code == 1);
+  CHECK(nonsense.output.find("unknown_kind: there is no \"nothing\"; kinds are ") !=
+        std::string::npos);
   CHECK(cluster.cli({"entity", "list", "--after", "SYM3"}).exit_code == 2);
 
   for (const auto& row : page) {
