@@ -192,6 +192,7 @@ void membership::on_message(incarnation from, const member_message& what, steady
       if (what.shard.value() < view_.shards.size() &&
           view_.shards[what.shard.value()].life == what.life)
         view_.shards[what.shard.value()].life = nobody;
+      read_again_ = read_again_ || reading_;  // That reading may be older than the release.
       apply();
       if (leads()) act(now);
       return;

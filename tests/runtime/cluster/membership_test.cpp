@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
 #include <utility>
 
 namespace troupe::cluster {
@@ -18,6 +19,7 @@ struct recorder final : membership_world {
   std::vector<shard_id> hosted, handed_over;
   std::vector<incarnation> cut;
   std::vector<std::string> ran_out;
+  std::map<shard_id, incarnation> located;
   int reads = 0;
 
   void read() override { ++reads; }
@@ -28,7 +30,7 @@ struct recorder final : membership_world {
   void expired(const cluster_view::node& peer) override { ran_out.push_back(peer.id); }
   void host(shard_id shard) override { hosted.push_back(shard); }
   void hand_over(shard_id shard) override { handed_over.push_back(shard); }
-  void locate(shard_id, incarnation) override {}
+  void locate(shard_id shard, incarnation at) override { located[shard] = at; }
 
   bool declared(std::int64_t life) const {
     for (const auto& what : led)
@@ -203,6 +205,23 @@ TEST_CASE("while nobody leads only the lowest id takes the lead") {
   member a(1, 2, 0), b(2, 2, 0);
   CHECK(a.core.leads());
   CHECK_FALSE(b.core.leads());
+}
+
+TEST_CASE("a reading that may be older than a release is followed by another at once") {
+  member c(3, 3, 1);
+  c.view.shards[1].assigned = c.view.nodes[0].id;
+  c.core.on_view(c.view, c.now);
+  c.core.on_look(c.now);
+  const auto reads = c.world.reads;
+  c.core.on_message(incarnation(2), {member_message::what::released, incarnation(2), shard_id(1)},
+                    c.now);
+  CHECK(c.world.located.at(shard_id(1)) == incarnation(1));
+  c.core.on_view(c.view, c.now);
+  CHECK(c.world.reads == reads + 1);
+  c.view.shards[1].life = incarnation(1);
+  c.core.on_view(c.view, c.now);
+  CHECK(c.world.located.at(shard_id(1)) == incarnation(1));
+  CHECK(c.world.reads == reads + 1);
 }
 
 TEST_CASE("a view that is older than a decision changes nothing") {
