@@ -62,6 +62,7 @@ void backtest::expect(std::size_t events) {
 
 void backtest::take(std::size_t symbol, const market_event& e, const ohlcv& detail) {
   ++result_.events;
+  if (!paper_book::counts(e)) return;
   books_[symbol].apply(e, closes_a_bar(e) ? &detail : nullptr, reports_);
   if (!reports_.empty()) settle_reports();
   session_.effects_known(symbol, e.offset);

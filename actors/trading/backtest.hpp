@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -96,7 +97,7 @@ class backtest final : portfolio_listener {
   std::vector<std::size_t> rows_;  // By the order's number.
   std::vector<wide> values_;       // Of the positions, by symbol, units of 1e-16.
   wide held_ = 0;                  // Their sum.
-  std::int64_t time_ = 0;
+  std::int64_t time_ = std::numeric_limits<std::int64_t>::min();
 };
 
 /// Replays the data of several symbols by the time at which events are known; at equal times the

@@ -33,6 +33,11 @@ double deviation(const std::vector<double>& values, double mean) {
   return std::sqrt(squares / static_cast<double>(values.size() - 1));
 }
 
+/// Of what is left of something; nothing can come of nothing.
+double change(double after, double before) {
+  return before > 0 ? after / before - 1 : run_metrics::none;
+}
+
 /// Root of the mean square of what is below 0, over all values.
 double downside(const std::vector<double>& values) {
   double squares = 0;
@@ -59,7 +64,7 @@ void performance::begin_day(std::int64_t time) {
     begin_ = time_ = peak_time_ = time;
   else
     day_equity_.push_back(amount(equity_));
-  day_end_ = market::floor_to(time, market::day_micros) + market::day_micros;
+  day_end_ = market::floor_to(time - 1, market::day_micros) + market::day_micros;
 }
 
 void performance::rise(wide equity) {
@@ -69,18 +74,29 @@ void performance::rise(wide equity) {
 
 void performance::settle_drawdown(std::int64_t until) {
   const double depth = 1 - static_cast<double>(trough_) / static_cast<double>(peak_);
-  if (depth > deepest_.depth) deepest_ = {depth, peak_time_, until};
+  if (depth > deepest_.depth)
+    deepest_ = {depth, peak_time_, until, point_at(trough_time_, trough_, peak_)};
+}
+
+equity_point performance::point_at(std::int64_t time, wide equity, wide peak) {
+  const double of = static_cast<double>(peak);
+  return {time, rounded(equity), of > 0 ? 1 - static_cast<double>(equity) / of : 0};
 }
 
 void performance::add_point() {
   since_point_ = 0;
-  const double peak = static_cast<double>(peak_);
-  points_.push_back(
-      {time_, rounded(equity_), peak > 0 ? 1 - static_cast<double>(equity_) / peak : 0});
+  points_.push_back(point_at(time_, equity_, peak_));
   if (points_.size() < 2 * points_max) return;
   for (std::size_t i = 0; 2 * i < points_.size(); ++i) points_[i] = points_[2 * i + 1];
   points_.resize(points_.size() / 2);
   stride_ *= 2;
+}
+
+/// Thinning may have left it out.
+void performance::add_deepest_point() {
+  const auto& lowest = deepest_.lowest;
+  const auto place = std::ranges::lower_bound(points_, lowest.time, {}, &equity_point::time);
+  if (place == points_.end() || place->time != lowest.time) points_.insert(place, lowest);
 }
 
 void performance::filled(std::size_t symbol, const fill& f) {
@@ -138,10 +154,12 @@ run_metrics performance::finish() {
   day_equity_.push_back(amount(equity_));
   if (trough_ < peak_) settle_drawdown(time_);
   m.days = static_cast<std::int64_t>(day_equity_.size());
+  if (deepest_.depth > 0) add_deepest_point();
   m.max_drawdown = deepest_.depth;
   m.max_drawdown_days = static_cast<double>(deepest_.to - deepest_.from) / micros_a_day;
   m.exposure = ratio(static_cast<double>(exposed_time_), static_cast<double>(time_ - begin_));
-  m.turnover = ratio(amount(traded_), sum_of(day_equity_) / static_cast<double>(m.days));
+  const double mean_equity = sum_of(day_equity_) / static_cast<double>(m.days);
+  if (mean_equity > 0) m.turnover = amount(traded_) / mean_equity;
   measure_returns(m);
   measure_trades(m);
   return m;
@@ -151,15 +169,15 @@ void performance::measure_returns(run_metrics& m) const {
   std::vector<double> returns;
   double before = amount(initial_);
   for (const double equity : day_equity_) {
-    returns.push_back(ratio(equity, before) - 1);
+    returns.push_back(change(equity, before));
     before = equity;
   }
   const auto days = static_cast<double>(returns.size());
   const double year = days_per_year_, mean = sum_of(returns) / days,
                spread = deviation(returns, mean);
-  m.total_return = ratio(amount(equity_), amount(initial_)) - 1;
+  m.total_return = change(amount(equity_), amount(initial_));
   if (returns.size() < 2) return;  // One day tells nothing of a year.
-  m.annual_return = std::pow(1 + m.total_return, year / days) - 1;
+  if (m.total_return >= -1) m.annual_return = std::pow(1 + m.total_return, year / days) - 1;
   m.volatility = spread * std::sqrt(year);
   m.sharpe = ratio(mean, spread) * std::sqrt(year);
   m.sortino = ratio(mean, downside(returns)) * std::sqrt(year);

@@ -65,14 +65,16 @@ struct run_metrics {
 /// Follows a run and measures it.
 class performance {
  public:
-  /// The curve has a point a mark, and fewer, evenly, when there would be more than this.
+  /// The curve has a point a mark, and fewer, evenly, when there would be more than twice this; the
+  /// lowest point of the deepest drawdown stays.
   static constexpr std::size_t points_max = 16'384;
 
   performance(fixed initial_equity, std::size_t symbols, int days_per_year);
 
-  /// Equity, units of 1e-16, after an event. Requires: times that do not go back.
+  /// Equity, units of 1e-16, after an event. Requires: times that do not go back. What is known at
+  /// midnight belongs to the day that ends then, as the last bar of a day does.
   void mark(std::int64_t time, wide equity, bool exposed) {
-    if (time >= day_end_) [[unlikely]]
+    if (time > day_end_) [[unlikely]]
       begin_day(time);
     if (exposed_) exposed_time_ += time - time_;
     time_ = time;
@@ -83,6 +85,7 @@ class performance {
       peak_time_ = time;
     } else if (equity < trough_) {
       trough_ = equity;
+      trough_time_ = time;
     }
     if (++since_point_ >= stride_) add_point();
   }
@@ -99,6 +102,7 @@ class performance {
   struct drawdown {
     double depth = 0;
     std::int64_t from = 0, to = 0;
+    equity_point lowest;
   };
   struct holding {
     fixed position;
@@ -109,6 +113,8 @@ class performance {
   void rise(wide equity);
   void settle_drawdown(std::int64_t until);
   void add_point();
+  void add_deepest_point();
+  static equity_point point_at(std::int64_t time, wide equity, wide peak);
   void add_to(holding& h, std::size_t symbol, const fill& f, std::int64_t quantity,
               std::int64_t fee);
   void take_from(holding& h, const fill& f, std::int64_t quantity, std::int64_t fee);
@@ -118,6 +124,7 @@ class performance {
   int days_per_year_;
   wide initial_, equity_, peak_, trough_;
   std::int64_t begin_ = 0, time_ = 0, peak_time_ = 0, exposed_time_ = 0;
+  std::int64_t trough_time_ = 0;
   std::int64_t day_end_ = no_day;
   bool exposed_ = false;
   drawdown deepest_;

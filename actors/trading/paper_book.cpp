@@ -29,10 +29,11 @@ std::int64_t clock_end_of(const venue_order& o, time_point now) {
   return late < paper_order::never - end ? end + late : paper_order::never;
 }
 
-/// Behind a decision that names an offset any later event counts, unless there is a latency.
+/// Behind a decision that names an offset events of the same moment count, unless there is a
+/// latency.
 std::int64_t live_after(const decision_point& decided, std::int64_t latency) {
-  if (decided.offset >= 0 && latency == 0) return std::numeric_limits<std::int64_t>::min();
-  return to_micros(decided.time) + latency;
+  const bool same_moment = decided.offset >= 0 && latency == 0;
+  return to_micros(decided.time) + latency - (same_moment ? 1 : 0);
 }
 
 std::string_view fault_of(const venue_order& o, std::string_view symbol) {

@@ -14,9 +14,11 @@
 
 namespace troupe::trading {
 
-/// When an event is known: a bar's is when it closes.
+/// When an event is known: a bar's is when it closes, or when it opens while it is still forming.
 inline std::int64_t known_at(const market::market_event& e) {
-  return e.kind == market::event_kind::bar ? e.time + length_of(e.length) : e.time;
+  const bool closed =
+      e.kind == market::event_kind::bar && (e.flags & market::market_event::forming) == 0;
+  return closed ? e.time + length_of(e.length) : e.time;
 }
 
 struct paper_options {
@@ -60,8 +62,9 @@ struct paper_order {
 /// is remembered of the market. Only reduce-only orders and OCO groups know of other orders.
 ///
 /// Which events count for an order
-/// - Those behind its decision: a higher offset than decided.offset, where that is given; and later
-///   than decided.time + latency, where there is a latency or no offset. A bar's time is its open.
+/// - Those behind its decision: a higher offset than decided.offset, where that is given; and not
+///   earlier than decided.time, later than decided.time + latency where there is a latency or no
+///   offset. A bar's time is its open.
 /// - A bar tells of a time, and counts only if that lies wholly ahead: it opens no earlier than the
 ///   decision, and than whatever the order has met. So in a log with trades and bars, or with bars
 ///   of several lengths, an order that works by the one is not filled by the past of the other.

@@ -90,6 +90,18 @@ TEST_CASE("without an offset only later events count") {
   CHECK(v.on(trade(8, "101")) == strings{"filled 1 5@101 taker"});
 }
 
+TEST_CASE("what is older than the decision by its own time fills nothing, however late it comes") {
+  venue v;
+  v.order("1", side::buy, "5");
+  v.send();
+  auto late = trade(1, "90");
+  late.time = begin_micros - 1;
+  CHECK(v.on(late) == strings{});
+  auto same_moment = trade(2, "91");
+  same_moment.time = begin_micros;
+  CHECK(v.on(same_moment) == strings{"filled 1 5@91 taker"});
+}
+
 TEST_CASE("with a latency only events later than decision and latency count") {
   paper_options options;
   options.latency_micros = 2 * second;

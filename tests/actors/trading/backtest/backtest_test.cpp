@@ -175,6 +175,56 @@ TEST_CASE("no bar fills what was decided after it had opened") {
   for (const auto& f : r.fills) CHECK(to_micros(f.time) >= decided.at(f.order));
 }
 
+TEST_CASE("what came to be before 1970 is measured like what came after") {
+  symbol_data now{instrument_of("SPY"), {}, {}};
+  std::mt19937 random(4);
+  double price = 100;
+  for (int i = 0; i < 300; ++i) {
+    const double next = std::max(5.0, price + static_cast<double>(random() % 200) / 100 - 1);
+    add_bar(now, price, next);
+    price = next;
+  }
+  auto then = now;
+  for (auto& e : then.events) e.time -= 200 * market::day_micros;
+  const auto settings = settings_of(settings_for("sma_cross", {{"fast", 3}, {"slow", 7}}));
+  const auto a = run_backtest(settings, {&now, 1}), b = run_backtest(settings, {&then, 1});
+  CHECK(a.metrics.days == 300);
+  CHECK(b.metrics.days == 300);
+  CHECK(a.metrics.sharpe == b.metrics.sharpe);
+  CHECK(a.metrics.exposure == b.metrics.exposure);
+  CHECK(a.metrics.max_drawdown_days == b.metrics.max_drawdown_days);
+  CHECK(b.curve.front().time == a.curve.front().time - 200 * market::day_micros);
+}
+
+TEST_CASE("bars that are still forming change nothing") {
+  symbol_data plain{instrument_of("SPY"), {}, {}}, forming = plain;
+  std::mt19937 random(3);
+  double price = 100;
+  for (int i = 0; i < 300; ++i) {
+    const double next = std::max(5.0, price + static_cast<double>(random() % 200) / 100 - 1);
+    add_bar(plain, price, next);
+    for (const double so_far : {price * 0.5, price * 2}) {
+      add_bar(forming, price, so_far);
+      forming.events.back().flags |= market_event::forming;
+    }
+    add_bar(forming, price, next);
+    price = next;
+  }
+  for (std::size_t i = 0; i < forming.events.size(); ++i)
+    forming.events[i].time = static_cast<std::int64_t>(i / 3) * market::day_micros;
+  const auto settings = settings_of(settings_for("sma_cross", {{"fast", 3}, {"slow", 7}}));
+  const auto a = run_backtest(settings, {&plain, 1}), b = run_backtest(settings, {&forming, 1});
+  CHECK(a.fills.size() > 20);
+  REQUIRE(a.fills.size() == b.fills.size());
+  for (std::size_t i = 0; i < a.fills.size(); ++i) {
+    CHECK(a.fills[i].price == b.fills[i].price);
+    CHECK(a.fills[i].time == b.fills[i].time);
+  }
+  CHECK(a.metrics.max_drawdown_days == b.metrics.max_drawdown_days);
+  CHECK(a.metrics.days == b.metrics.days);
+  CHECK(a.curve.size() == b.curve.size());
+}
+
 TEST_CASE("equal input gives equal output") {
   const auto data = ticks("SPY", 9, 1000);
   const auto a = run_backtest(settings_of(grid()), {&data, 1}),

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "actors/model/period.hpp"
 #include "rig.hpp"
@@ -103,7 +105,8 @@ TEST_CASE("the curve has a point a mark; many marks are thinned evenly, the last
   CHECK(p.curve()[7].equity == units(961));
   CHECK(p.curve()[7].drawdown == about(1 - 961.0 / 1030));
   performance many(units(0.01), 1, 252);
-  for (std::int64_t i = 0; i < 100'001; ++i) many.mark(i, i * 1'000'000'000, false);
+  for (std::int64_t i = 0; i < 100'001; ++i)
+    many.mark(i, notional_of(units(0.01)) + i * 1'000'000'000, false);
   many.finish();
   CHECK(many.curve().size() < 2 * performance::points_max);
   CHECK(many.curve().size() > performance::points_max / 2);
@@ -111,6 +114,47 @@ TEST_CASE("the curve has a point a mark; many marks are thinned evenly, the last
   const auto gap = many.curve()[1].time - many.curve()[0].time;
   for (std::size_t i = 1; i + 1 < many.curve().size(); ++i)
     REQUIRE(many.curve()[i].time - many.curve()[i - 1].time == gap);
+}
+
+TEST_CASE("a day ends with what is known at its midnight; days before 1970 are days") {
+  for (const std::int64_t first : {0, -2}) {
+    performance p(units(1000), 1, 365);
+    for (std::int64_t h = 1; h <= 48; ++h)
+      p.mark((first * 24 + h) * hour, notional_of(units(1000 + static_cast<double>(h))), true);
+    const auto m = p.finish();
+    CHECK(m.days == 2);
+    CHECK(m.annual_return == about(std::pow(1.048, 182.5) - 1));
+    CHECK(p.curve().front().time == (first * 24 + 1) * hour);
+  }
+}
+
+TEST_CASE("what has no equity left has no returns") {
+  performance p(units(100), 1, 252);
+  for (const auto& [day, equity] : {std::pair{0, 50.0}, {1, -20.0}, {2, -60.0}, {3, -30.0}})
+    p.mark((day * 24 + 10) * hour, notional_of(units(equity)), true);
+  p.filled(0, traded(side::buy, 1, 10, 0, 1));
+  const auto m = p.finish();
+  CHECK(m.total_return == about(-1.3));
+  CHECK(m.max_drawdown == about(1.6));
+  for (const double undefined :
+       {m.annual_return, m.volatility, m.sharpe, m.sortino, m.calmar, m.turnover})
+    CHECK(std::isnan(undefined));
+}
+
+TEST_CASE("a curve that is thinned keeps the deepest point of the deepest fall") {
+  constexpr auto marks_in_all = static_cast<std::int64_t>(9 * performance::points_max);
+  for (const std::int64_t deepest : {2'001, 70'000, 131'077, 147'000}) {
+    performance p(units(1000), 1, 252);
+    for (std::int64_t i = 0; i < marks_in_all; ++i)
+      p.mark(i, notional_of(units(i == deepest ? 900 : i % 2 == 0 ? 1000 : 999)), true);
+    const auto m = p.finish();
+    CHECK(m.max_drawdown == about(0.1));
+    const auto least = *std::ranges::min_element(p.curve(), {}, &equity_point::equity);
+    CHECK(least.time == deepest);
+    CHECK(least.drawdown == about(0.1));
+    CHECK(p.curve().back().time == marks_in_all - 1);
+    CHECK(std::ranges::is_sorted(p.curve(), {}, &equity_point::time));
+  }
 }
 
 TEST_CASE("trades go from flat to flat; a fill that turns the position ends one and begins one") {
