@@ -392,7 +392,9 @@ class node {
             .receive([](caf::unit_t) {}, [](caf::error&) {});
       self->monitor(supervisor_);
       self->send(supervisor_, stop_atom_v);
-      self->receive([](const caf::down_msg&) {}, caf::after(10s) >> [] {});
+      bool drained = false;
+      self->receive([&](const caf::down_msg&) { drained = true; }, caf::after(10s) >> [] {});
+      if (!drained) end_hosts(self);
     }
     status_.ask_kafka({});
     status_.ask_lease({}, {});
@@ -419,6 +421,20 @@ class node {
     }
     stopped_.notify_one();
     watchdog.join();
+  }
+
+  /// What has not drained ends before that which it calls.
+  void end_hosts(caf::scoped_actor& self) {
+    auto hosts = router_.all();
+    std::erase_if(hosts, [](const auto& host) { return !host; });
+    self->send_exit(supervisor_, caf::exit_reason::kill);  // It would start them again.
+    for (const auto& host : hosts) {
+      self->monitor(host);
+      self->send_exit(host, caf::exit_reason::kill);
+    }
+    log::warn("node", "shards_not_drained", {{"shards", hosts.size()}});
+    for (std::size_t open = hosts.size() + 1; open > 0; --open)
+      self->receive([](const caf::down_msg&) {}, caf::after(5s) >> [&] { open = 1; });
   }
 
   const settings& all_;

@@ -64,6 +64,9 @@ void membership::on_view(store::cluster_view view, steady_time now) {
   if (view.version < view_.version) return read(now);  // A decision was quicker.
   look_at_leases(view, now);
   view_ = std::move(view);
+  for (const auto& [shard, of] : std::exchange(let_go_, {}))
+    if (shard.value() < view_.shards.size() && view_.shards[shard.value()].life == of)
+      view_.shards[shard.value()].life = nobody;
   if (!alive(view_.leader)) view_.leader = nobody;  // It has left before its lease ended.
   for (auto it = peers_.begin(); it != peers_.end();) {
     if (find(it->first) != nullptr && alive(it->first)) {
@@ -98,6 +101,7 @@ void membership::look_at_leases(const store::cluster_view& next, steady_time now
 
 void membership::on_read_failed() {
   reading_ = false;
+  let_go_.clear();
 }
 
 // ---- links -------------------------------------------------------------------------------------
@@ -189,10 +193,7 @@ void membership::on_message(incarnation from, const member_message& what, steady
       }
       return read(now);
     case member_message::what::released:
-      if (what.shard.value() < view_.shards.size() &&
-          view_.shards[what.shard.value()].life == what.life)
-        view_.shards[what.shard.value()].life = nobody;
-      read_again_ = read_again_ || reading_;  // That reading may be older than the release.
+      let_go(what.shard, what.life);
       apply();
       if (leads()) act(now);
       return;
@@ -323,11 +324,19 @@ void membership::apply() {
   }
 }
 
+/// A reading that is under way may be older, and is followed by another.
+void membership::let_go(shard_id shard, incarnation of) {
+  if (shard.value() < view_.shards.size() && view_.shards[shard.value()].life == of)
+    view_.shards[shard.value()].life = nobody;
+  if (!reading_) return;
+  let_go_.emplace_back(shard, of);
+  read_again_ = true;
+}
+
 void membership::on_released(shard_id shard, steady_time now) {
   hosted_.erase(shard);
   if (shard.value() >= view_.shards.size()) return;
-  auto& s = view_.shards[shard.value()];
-  if (s.life == life_) s.life = nobody;
+  let_go(shard, life_);
   tell_all({member_message::what::released, life_, shard});
   apply();
   act(now);
@@ -335,6 +344,7 @@ void membership::on_released(shard_id shard, steady_time now) {
 
 void membership::on_lost(shard_id shard, steady_time now) {
   hosted_.erase(shard);
+  let_go(shard, life_);
   read(now);
 }
 

@@ -126,6 +126,7 @@ class membership {
   std::vector<store::cluster_decision::assignment> plan(const std::vector<incarnation>& dead) const;
   void take_in(const store::cluster_decision& what);
   void apply();
+  void let_go(shard_id shard, incarnation of);
   void tell_all(const member_message& what);
   void read(steady_time now);
 
@@ -142,6 +143,7 @@ class membership {
   std::map<incarnation, lease_end> expired_;  // Those that we saw alive.
   std::map<shard_id, hosting> hosted_;
   std::map<shard_id, incarnation> located_;
+  std::vector<std::pair<shard_id, incarnation>> let_go_;  // During the reading that is under way.
   bool reading_ = false;
   bool read_again_ = false;
   bool deciding_ = false;

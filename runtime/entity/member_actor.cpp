@@ -150,7 +150,7 @@ caf::behavior member_actor::make_behavior() {
 
 void member_actor::on_tick() {
   delayed_send(this, tick_every, tick_atom_v);
-  drive([](auto& core, auto t) { core.on_tick(t); });
+  if (supervisor_) drive([](auto& core, auto t) { core.on_tick(t); });
 }
 
 void member_actor::on_supervisor(const caf::actor& supervisor) {
@@ -184,7 +184,7 @@ caf::result<caf::unit_t> member_actor::on_drain() {
 
 void member_actor::on_view_read(const view_read& m) {
   drive([&](auto& core, auto t) {
-    if (*m.view)
+    if (*m.view && supervisor_)  // Before it is known nobody could host a shard.
       core.on_view(std::move(**m.view), t);
     else
       core.on_read_failed();

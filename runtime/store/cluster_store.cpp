@@ -14,9 +14,10 @@ constexpr auto shards_sql =
 constexpr auto leader_sql =
     "select case when until > now() then incarnation else 0 end, version from leader";
 
-// One round trip. The first part decides; the others do nothing without it. The leader's row is
+// One round trip. The first parts decide; the others do nothing without them. The leader's row is
 // locked first and puts all decisions in one order: a lock on the own node row before it would meet
-// a successor that holds the leader's row and wants that one.
+// a successor that holds the leader's row and wants that one. Only then is our own row looked at as
+// it is by now: the decision before ours may have declared us dead, and a dead one decides nothing.
 constexpr auto lead_sql = R"sql(
 with me as (
   select incarnation from node where incarnation = $1::int8 and state = 'live'),
@@ -29,9 +30,12 @@ led as (
      or leader.incarnation = any($3::int8[])
      or not exists (select 1 from node n where n.incarnation = leader.incarnation and n.state = 'live')
   returning version),
+counts as materialized (
+  select 1 from node
+  where incarnation = $1::int8 and state = 'live' and exists (select 1 from led) for share),
 dead as (
   update node set state = 'dead', draining = false
-  where incarnation = any($3::int8[]) and state = 'live' and exists (select 1 from led)
+  where incarnation = any($3::int8[]) and state = 'live' and exists (select 1 from counts)
   returning id, incarnation),
 ended as (
   select pg_terminate_backend(a.pid) from pg_stat_activity a, dead
@@ -40,8 +44,9 @@ ended as (
 assigned as (
   update shard s set assigned = w.node
   from unnest($4::int4[], $5::text[]) as w(id, node)
-  where s.id = w.id and exists (select 1 from led))
-select (select version from led), (select count(*) from ended))sql";
+  where s.id = w.id and exists (select 1 from counts))
+select (select version from led where exists (select 1 from counts)),
+  (select count(*) from ended))sql";
 
 constexpr auto assign_sql = R"sql(
 with decision as (update leader set version = version + 1 returning 1)

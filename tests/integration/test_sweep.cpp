@@ -228,6 +228,7 @@ TEST_CASE("runs whose shard was given up are told of with a remedy instead of be
   run.sql("delete from entity where schema = 99");
   run.node().kill();
   run.revive();
+  wait_until("node 1", 60s, [&] { return run.cli({"leader"}).exit_code == 0; });
   const auto mended = run.cli(run.command(ninety));
   REQUIRE_MESSAGE(mended.exit_code == 0, mended.output);
   CHECK(sweep_run::answer_of(mended)["sweep"].size() == 90);

@@ -224,6 +224,22 @@ TEST_CASE("a reading that may be older than a release is followed by another at 
   CHECK(c.world.reads == reads + 1);
 }
 
+TEST_CASE("a reading that is older than one's own release does not bring the shard back") {
+  member b(2, 3, 1);
+  b.view.shards[1].assigned = b.view.nodes[0].id;
+  b.core.on_view(b.view, b.now);
+  REQUIRE(b.world.handed_over == std::vector{shard_id(1)});
+  const auto hosted = b.world.hosted.size();
+  b.core.on_look(b.now);
+  b.core.on_released(shard_id(1), b.now);
+  b.core.on_view(b.view, b.now);
+  CHECK(b.world.hosted.size() == hosted);
+  CHECK(b.world.located.at(shard_id(1)) == incarnation(1));
+  // A reading that began later is believed.
+  b.core.on_view(b.view, b.now);
+  CHECK(b.world.hosted.size() == hosted + 1);
+}
+
 TEST_CASE("a view that is older than a decision changes nothing") {
   node_a a(2, 2);
   member_message decided{member_message::what::decided, incarnation(2)};

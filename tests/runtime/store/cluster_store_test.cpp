@@ -1,5 +1,8 @@
 #include "runtime/store/cluster_store.hpp"
 
+#include <pqxx/pqxx>
+#include <thread>
+
 #include "tests/runtime/store/store_fixture.hpp"
 
 namespace troupe::store {
@@ -54,6 +57,34 @@ TEST_CASE("one leads, until its lease has run out or it is dead") {
     CHECK(b.tables.lead(b.life, ttl, {{}, {{shard_id(1), "b"}}}).what == outcome::refused);
     CHECK(b.tables.read()->shards[1].assigned == "");
   }
+}
+
+TEST_CASE("of two that declare each other dead at the same moment one lives") {
+  const cluster_database c;
+  member a(c, "a"), b(c, "b");
+  REQUIRE(a.tables.lead(a.life, ttl, {}).what == outcome::done);
+  pqxx::connection holder(c.db.dsn());
+  pqxx::work hold(holder);
+  hold.exec("select 1 from leader for update");
+  cluster_store::led by_a, by_b;
+  std::thread first([&] { by_a = a.tables.lead(a.life, ttl, {{b.life}, {{shard_id(0), "a"}}}); });
+  std::thread second([&] { by_b = b.tables.lead(b.life, ttl, {{a.life}, {{shard_id(0), "b"}}}); });
+  wait_until([&] {
+    return c.db.run(
+               "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
+               "datname = current_database() and application_name = 'troupe:cluster'") == "2";
+  });
+  hold.commit();
+  first.join();
+  second.join();
+  CHECK((by_a.what == outcome::done) != (by_b.what == outcome::done));
+  const auto view = *a.tables.read();
+  const auto& winner = by_a.what == outcome::done ? "a" : "b";
+  for (const auto& n : view.nodes) CHECK(n.live == (n.id == winner));
+  CHECK(view.shards[0].assigned == winner);
+  // The lead may still bear the dead one's name: that keeps nobody from it.
+  auto& left = by_a.what == outcome::done ? a : b;
+  CHECK(left.tables.lead(left.life, ttl, {}).what == outcome::done);
 }
 
 TEST_CASE("a dead incarnation's connections are ended") {
