@@ -40,6 +40,7 @@ void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::com
                  {}});
   }
   era_ = taken->era;
+  if (draining_) return world_.drained(era_);
   auto& image = taken->image;
   for (std::size_t i = 0; i < logs_.size(); ++i) {
     const auto it = image.positions.find(setup_.things.ingress[i].topic);
@@ -178,9 +179,11 @@ void shard_machine::on_wake() {
   wake_when_needed();
 }
 
+/// What is not live has nothing to commit or deliver; its epoch is known once it is taken.
 void shard_machine::on_drain() {
-  if (phase_ != phase::live) return fail({shard_failure::kind::lease, "the node stops", {}, {}});
   draining_ = true;
+  if (phase_ == phase::opening) return world_.drained(era_);
+  if (phase_ != phase::live) return;
   world_.unassign();
   checkpoint_now_ = true;
   maybe_commit();
@@ -193,9 +196,11 @@ void shard_machine::on_lease_lost(bool for_ever) {
   fail({store, "the node could not renew its lease: the store is out of reach", {}, {}});
 }
 
+/// Kafka is waited for, other shards are not: they may wait for ever, and the next owner sends them
+/// what is left.
 void shard_machine::drain_further() {
   if (!draining_ || phase_ != phase::live || closing_ || running_ || !inbox_.empty() ||
-      outbox_.undelivered() > 0)
+      outbox_.undelivered_to_topics() > 0)
     return;
   if (outbox_.has_delivered() || !changed_.empty()) {
     checkpoint_now_ = true;
