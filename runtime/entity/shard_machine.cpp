@@ -152,6 +152,7 @@ void shard_machine::relieve() {
 void shard_machine::on_wake() {
   if (phase_ != phase::live) return;
   const auto now = world_.now();
+  spare_intervals(now);
   for (auto& row : timers_.fire(now)) {
     unit u;
     u.input = {"timer", to_micros(row.due), to_string(row.owner) + '/' + row.name};
@@ -177,6 +178,15 @@ void shard_machine::on_wake() {
   hold_back_if_full();
   maybe_commit();
   wake_when_needed();
+}
+
+/// A wall clock that was set back makes no interval longer: nothing began later than now.
+void shard_machine::spare_intervals(time_point now) {
+  for (auto* began : {&last_checkpoint_, &beat_at_, &open_.since, &open_since_, &closing_since_,
+                      &undelivered_since_})
+    *began = std::min(*began, now);
+  for (auto& log : logs_) log.waits_since = std::min(log.waits_since, now);
+  resend_at_ = std::min(resend_at_, now + setup_.limits.channel_resend);
 }
 
 /// What is not live has nothing to commit or deliver; its epoch is known once it is taken.

@@ -137,6 +137,7 @@ class shard_machine {
   void fail_if_owner(shard_failure why);
   void hand_out();
   void wake_when_needed();
+  void spare_intervals(time_point now);
   void relieve();
   void drain_further();
 
