@@ -293,6 +293,12 @@ void feed_follower::read_on(const history_key& key, history& h, time_point now) 
 // ---- time --------------------------------------------------------------------------------------
 
 void feed_follower::on_tick(time_point now) {
+  // A wall clock that was set back makes no interval longer.
+  for (auto& [source, l] : lanes_) l.heard = std::min(l.heard, now);
+  for (auto& [key, h] : logs_) {
+    h.read_at = std::min(h.read_at, now);
+    h.again_at = std::min(h.again_at, now + limits_.read_again);
+  }
   for (auto& [source, l] : lanes_)
     if (now - l.heard >= (l.answered ? limits_.silence_max : limits_.answer_max)) l.renew = true;
   constexpr std::chrono::seconds kept{5};

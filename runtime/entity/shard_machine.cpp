@@ -40,6 +40,7 @@ void shard_machine::on_taken(std::optional<store::taken_shard> taken, store::com
                  {}});
   }
   era_ = taken->era;
+  if (draining_) return world_.drained(era_);
   auto& image = taken->image;
   for (std::size_t i = 0; i < logs_.size(); ++i) {
     const auto it = image.positions.find(setup_.things.ingress[i].topic);
@@ -151,6 +152,7 @@ void shard_machine::relieve() {
 void shard_machine::on_wake() {
   if (phase_ != phase::live) return;
   const auto now = world_.now();
+  spare_intervals(now);
   for (auto& row : timers_.fire(now)) {
     unit u;
     u.input = {"timer", to_micros(row.due), to_string(row.owner) + '/' + row.name};
@@ -178,9 +180,20 @@ void shard_machine::on_wake() {
   wake_when_needed();
 }
 
+/// A wall clock that was set back makes no interval longer: nothing began later than now.
+void shard_machine::spare_intervals(time_point now) {
+  for (auto* began : {&last_checkpoint_, &beat_at_, &open_.since, &open_since_, &closing_since_,
+                      &undelivered_since_})
+    *began = std::min(*began, now);
+  for (auto& log : logs_) log.waits_since = std::min(log.waits_since, now);
+  resend_at_ = std::min(resend_at_, now + setup_.limits.channel_resend);
+}
+
+/// What is not live has nothing to commit or deliver; its epoch is known once it is taken.
 void shard_machine::on_drain() {
-  if (phase_ != phase::live) return fail({shard_failure::kind::lease, "the node stops", {}, {}});
   draining_ = true;
+  if (phase_ == phase::opening) return world_.drained(era_);
+  if (phase_ != phase::live) return;
   world_.unassign();
   checkpoint_now_ = true;
   maybe_commit();
@@ -193,9 +206,11 @@ void shard_machine::on_lease_lost(bool for_ever) {
   fail({store, "the node could not renew its lease: the store is out of reach", {}, {}});
 }
 
+/// Kafka is waited for, other shards are not: they may wait for ever, and the next owner sends them
+/// what is left.
 void shard_machine::drain_further() {
   if (!draining_ || phase_ != phase::live || closing_ || running_ || !inbox_.empty() ||
-      outbox_.undelivered() > 0)
+      outbox_.undelivered_to_topics() > 0)
     return;
   if (outbox_.has_delivered() || !changed_.empty()) {
     checkpoint_now_ = true;

@@ -100,7 +100,8 @@ class shard_machine {
   void on_delivered(const std::string& topic, sequence seq);
   void on_egress_lost(const std::string& topic, const std::string& reason);
   void on_wake();
-  /// Takes nothing in any more; commits and delivers what there is, then `drained`.
+  /// Takes nothing in any more; commits what there is and delivers what is for Kafka, then
+  /// `drained`. A shard that is not live yet lets go as soon as it has been taken.
   void on_drain();
   /// `for_ever`: the node was declared dead. Else it could not renew, and may yet.
   void on_lease_lost(bool for_ever);
@@ -136,6 +137,7 @@ class shard_machine {
   void fail_if_owner(shard_failure why);
   void hand_out();
   void wake_when_needed();
+  void spare_intervals(time_point now);
   void relieve();
   void drain_further();
 

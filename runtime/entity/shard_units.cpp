@@ -328,7 +328,7 @@ void shard_machine::finish(unit u, nlohmann::json answer) {
   if (!u.request.empty()) {
     const auto text = remembered{u.asked, answer}.to_text();
     answers_.remember(u.request, text);
-    open_.answers.push_back({u.request, text, world_.now() + setup_.limits.requests_remembered});
+    open_.answers.push_back({u.request, text, setup_.limits.requests_remembered});
   }
   if (u.from) open_.replies.push_back({*u.from, std::move(answer)});
   advance(u);

@@ -98,7 +98,8 @@ class shard_world : public feed_port {
   virtual void wake_at(time_point when) = 0;
   /// The shard lives: it takes work.
   virtual void live(epoch era) = 0;
-  /// After `on_drain`: everything is committed and, as far as it can be, delivered.
+  /// After `on_drain`: everything is committed, and Kafka has what is for it. What other shards
+  /// have not acknowledged is the next owner's.
   virtual void drained(epoch era) = 0;
   /// The shard's memory can no longer be trusted: discard it. The machine does nothing more.
   virtual void fail(shard_failure why) = 0;

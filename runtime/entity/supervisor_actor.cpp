@@ -46,23 +46,22 @@ void supervisor_actor::on_hand_over(shard_id shard) {
   if (c == nullptr || c->leaving) return;
   c->leaving = true;
   if (c->given_up) return release(*c);
-  if (c->live) drain(*c);
+  if (c->host) return drain(*c);
+  on_restart(shard);  // At once: only who takes the shard knows its epoch.
 }
 
 void supervisor_actor::on_live(shard_id shard) {
-  auto* c = find(shard);
+  const auto* c = find(shard);
   if (c == nullptr || !c->host) return;
-  c->live = true;
   send(member_, live_atom_v, shard.value());
-  if (c->leaving || stopping_) drain(*c);
 }
 
 void supervisor_actor::start(child& c) {
-  c.live = false;
   c.host = spawn<shard_host>(c.shard, &environment_, caf::actor_cast<caf::actor>(this),
                              c.rules.poisoned());
   monitor(c.host);
   environment_.router->set(c.shard, c.host);
+  if (c.leaving) drain(c);
 }
 
 void supervisor_actor::drain(child& c) {
@@ -91,7 +90,6 @@ void supervisor_actor::on_failed(const shard_failed& m) {
   auto* c = find(m.shard);
   if (c == nullptr || !c->host) return;
   c->host = nullptr;
-  c->live = false;
   environment_.router->set(m.shard, nullptr);
   if (m.why.what == shard_failure::kind::fenced) {
     log::info("entity", "shard_fenced", {{"shard", m.shard}, {"reason", m.why.reason}});
@@ -139,7 +137,7 @@ void supervisor_actor::on_lease(bool valid, bool for_ever) {
 void supervisor_actor::on_stop() {
   stopping_ = true;
   for (auto& c : children_)
-    if (c.host && c.live && !c.leaving) drain(c);
+    if (c.host && !c.leaving) drain(c);
   std::erase_if(children_, [](const child& c) { return !c.host; });
   stop_when_empty();
 }

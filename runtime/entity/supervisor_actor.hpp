@@ -25,7 +25,6 @@ class supervisor_actor final : public caf::event_based_actor {
     shard_id shard;
     shard_supervision rules;
     caf::actor host;  // Null while it waits for its restart.
-    bool live = false;
     bool leaving = false;
     bool given_up = false;
     epoch era{0};  // Under which it failed last.

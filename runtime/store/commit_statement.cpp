@@ -125,8 +125,9 @@ const part timers_cleared{
 // Each commit that brings answers takes some expired ones away, which keeps the table bounded
 // without a sweeper.
 const part answers{
-    {pg_type::text, pg_type::json, pg_type::timestamptz},
-    {"insert into answer(shard, request, answer, expires) select $1, c1, c2, c3 from {rows} "
+    {pg_type::text, pg_type::json, pg_type::int8},
+    {"insert into answer(shard, request, answer, expires) "
+     "select $1, c1, c2, now() + c3 * interval '1 second' from {rows} "
      "on conflict (shard, request) do update "
      "set answer = excluded.answer, expires = excluded.expires",
      "delete from answer a using (select request from answer where shard = $1 and expires < now() "
@@ -137,7 +138,8 @@ const part answers{
     [](const commit_batch& b, binary_parameters& out) {
       add_column(out, pg_type::text, b.answers, text_field<&answer_row::request>);
       add_column(out, pg_type::json, b.answers, text_field<&answer_row::answer>);
-      add_column(out, pg_type::timestamptz, b.answers, field<&answer_row::expires>);
+      add_column(out, pg_type::int8, b.answers,
+                 [](const answer_row& row) { return std::int64_t{row.kept.count()}; });
     }};
 
 const part channels{{pg_type::int4, pg_type::int8},

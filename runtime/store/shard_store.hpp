@@ -51,11 +51,12 @@ struct timer_key {
   auto operator<=>(const timer_key&) const = default;
 };
 
-/// The answer given to a client's request id; repeated requests get it again until it expires.
+/// The answer given to a client's request id; repeated requests get it again for as long as it is
+/// kept, by the database's clock alone.
 struct answer_row {
   std::string request;
   std::string answer;  // JSON text.
-  time_point expires;
+  std::chrono::seconds kept;
 };
 
 /// An input that failed again and again and was set aside.

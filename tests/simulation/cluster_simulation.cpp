@@ -71,6 +71,8 @@ class run {
     result.deaths = world_.database.deaths;
     result.transfers = clients_.orders();
     result.orders = world_.database.orders;
+    result.handed_on = world_.database.handed_on;
+    result.never_lived = world_.database.never_lived;
     result.fingerprint = world_.time.below(~0ULL);
     return result;
   }

@@ -39,6 +39,8 @@ struct verdict {
   std::int64_t deaths = 0;
   std::int64_t transfers = 0;
   std::int64_t orders = 0;        // Of operators.
+  std::int64_t handed_on = 0;     // Channels with messages that a hand-over left to the next owner.
+  std::int64_t never_lived = 0;   // Shards that were handed over before they lived.
   std::uint64_t fingerprint = 0;  // Another one for every other run.
 };
 

@@ -53,6 +53,8 @@ class simulated_database {
   std::int64_t refused = 0;  // Commits by epochs that were over.
   std::int64_t deaths = 0;
   std::int64_t orders = 0;  // Of operators, that changed something.
+  // Hand-overs: channels whose messages were left to the next owner; shards that had not lived.
+  std::int64_t handed_on = 0, never_lived = 0;
 
  private:
   struct node_row {

@@ -195,7 +195,10 @@ void simulated_node::hand_over(shard_id shard) {
   const auto it = shards_.find(shard);
   if (it == shards_.end() || it->second.leaving) return;
   it->second.leaving = true;
-  if (it->second.live) it->second.host->drain();
+  if (it->second.host)
+    it->second.host->drain();
+  else
+    restart_shard(shard);
 }
 
 void simulated_node::start_shard(shard_id shard) {
@@ -203,6 +206,7 @@ void simulated_node::start_shard(shard_id shard) {
   c.live = false;
   c.host = std::make_shared<simulated_shard>(world_, *this, shard, c.rules.poisoned());
   c.host->start();
+  if (c.leaving) c.host->drain();
 }
 
 void simulated_node::restart_shard(shard_id shard) {
@@ -211,9 +215,7 @@ void simulated_node::restart_shard(shard_id shard) {
 }
 
 void simulated_node::on_live(shard_id shard) {
-  auto& c = shards_.at(shard);
-  c.live = true;
-  if (c.leaving) c.host->drain();
+  shards_.at(shard).live = true;
 }
 
 void simulated_node::on_drained(shard_id shard) {

@@ -297,7 +297,10 @@ void simulated_shard::live(epoch era) {
 
 void simulated_shard::drained(epoch era) {
   done_ = true;
-  live_.reset();
+  const bool lived = std::exchange(live_, std::nullopt).has_value();
+  world_.database.never_lived += lived ? 0 : 1;
+  for (const auto& [target, lane] : world_.database.disk(shard_).outbox)
+    if (target.starts_with("shard:") && !lane.empty()) world_.database.handed_on += lived ? 1 : 0;
   node_.connection(shard_).call([&database = world_.database, shard = shard_,
                                  era](auto done) { database.release(shard, era, done); },
                                 [&node = node_, shard = shard_](end) { node.on_drained(shard); });

@@ -47,14 +47,20 @@ TEST_CASE_FIXTURE(quiet,
     sum.deaths += result.deaths;
     sum.transfers += result.transfers;
     sum.orders += result.orders;
+    sum.handed_on += result.handed_on;
+    sum.never_lived += result.never_lived;
   }
   MESSAGE(seeds << " seeds: " << sum.steps << " steps, " << sum.transfers << " transfers, "
                 << sum.commits << " commits, " << sum.refused << " refused, " << sum.deaths
-                << " deaths declared, " << sum.orders << " orders of operators");
+                << " deaths declared, " << sum.orders << " orders of operators, " << sum.handed_on
+                << " channels handed over with messages, " << sum.never_lived
+                << " shards before they lived");
   CHECK(sum.commits > 0);
   CHECK(sum.transfers > 0);
   CHECK(sum.deaths > 0);
   CHECK(sum.orders > 0);
+  CHECK(sum.handed_on > 0);
+  CHECK(sum.never_lived > 0);
 }
 
 TEST_CASE_FIXTURE(quiet, "the same seed gives the same run") {

@@ -1,6 +1,7 @@
 // What becomes of the shard hosts of a node.
 #include <doctest/doctest.h>
 
+#include <mutex>
 #include <thread>
 
 #include "runtime/entity/engine.hpp"
@@ -15,14 +16,28 @@ constexpr shard_id shard{0};
 
 /// A store that gives the shard out or is away, and a log without records.
 struct stub_ports final : store::shard_store, ingress_port, egress_port {
-  std::atomic<bool> silent{false};  // Whoever takes the shard waits.
-  std::atomic<int> unassigned{0}, closed{0};
+  std::atomic<bool> silent{false};      // Whoever takes the shard waits.
+  std::atomic<bool> kafka_away{false};  // Whoever asks what is out waits.
+  std::atomic<int> takes{0}, unassigned{0}, closed{0};
+  std::atomic<std::int64_t> released{0};  // Epoch.
 
   void take(shard_id, incarnation, take_done done) override {
-    if (silent) return;
-    done(store::taken_shard{epoch(1), {}}, store::commit_outcome::committed);
+    const std::lock_guard lock(mutex_);
+    ++takes;
+    if (silent)
+      taking_ = std::move(done);
+    else
+      done(store::taken_shard{epoch(1), {}}, store::commit_outcome::committed);
   }
-  void release(shard_id, epoch, std::function<void()> done) override { done(); }
+  /// Answers the last take that waits.
+  void taken(epoch era) {
+    const std::lock_guard lock(mutex_);
+    std::exchange(taking_, {})(store::taken_shard{era, {}}, store::commit_outcome::committed);
+  }
+  void release(shard_id, epoch era, std::function<void()> done) override {
+    released = era.value();
+    done();
+  }
   void commit(store::commit_batch, commit_done done) override {
     done(store::commit_outcome::committed);
   }
@@ -36,10 +51,29 @@ struct stub_ports final : store::shard_store, ingress_port, egress_port {
   void unassign(shard_id) override { ++unassigned; }
   void pause(shard_id) override {}
   void resume(shard_id) override {}
-  void open(shard_id, epoch, std::vector<std::string>, listener to) override { to.opened({}); }
+  void open(shard_id, epoch, std::vector<std::string>, listener to) override {
+    const std::lock_guard lock(mutex_);
+    if (kafka_away)
+      opening_ = std::move(to.opened);
+    else
+      to.opened({});
+  }
+  bool being_opened() const {
+    const std::lock_guard lock(mutex_);
+    return bool(opening_);
+  }
+  void kafka_is_back() {
+    const std::lock_guard lock(mutex_);
+    std::exchange(opening_, {})({});
+  }
   void publish(shard_id, epoch, const std::string&, sequence, std::string_view,
                std::string_view) override {}
   void close(shard_id) override { ++closed; }
+
+ private:
+  mutable std::mutex mutex_;
+  take_done taking_;
+  std::function<void(std::map<std::string, sequence>)> opening_;
 };
 
 struct supervised_shard {
@@ -53,8 +87,10 @@ struct supervised_shard {
   caf::scoped_actor member{system};
   caf::actor supervisor;
 
-  explicit supervised_shard(supervision_limits limits, bool silent = false) {
-    ports.silent = silent;
+  enum class away : std::uint8_t { nothing, store, kafka };
+  explicit supervised_shard(supervision_limits limits, away what = away::nothing) {
+    ports.silent = what == away::store;
+    ports.kafka_away = what == away::kafka;
     environment.setup.shard_of = [](const entity_id&) { return shard; };
     environment.store = &ports;
     environment.ingress = &ports;
@@ -87,6 +123,22 @@ struct supervised_shard {
     REQUIRE(host);
     caf::anon_send_exit(host, caf::exit_reason::kill);
     CHECK(becomes_true([&] { return seen().restarts == restarts + 1; }));
+  }
+  /// Whether the member is told that it is free, before it waits for too long.
+  bool is_released() {
+    bool released = false, late = false;
+    member->receive_while([&] { return !released && !late; })(
+        [&](live_atom, std::uint32_t) {}, [&](released_atom, std::uint32_t) { released = true; },
+        caf::after(20s) >> [&] { late = true; });
+    return released;
+  }
+  /// Whether it ends when it is told to stop.
+  bool stops() {
+    bool ended = false;
+    member->monitor(supervisor);
+    caf::anon_send(supervisor, stop_atom_v);
+    member->receive([&](const caf::down_msg&) { ended = true; }, caf::after(20s) >> [] {});
+    return ended;
   }
   bool lives() const {
     return becomes_true([&] { return seen().now.live && router.find(shard); });
@@ -124,7 +176,7 @@ TEST_CASE("a host that is handed over is told of as released, once") {
 }
 
 TEST_CASE("a host that ends without a word while it drains has not been released") {
-  supervised_shard s(few, true);
+  supervised_shard s(few, supervised_shard::away::store);
   caf::anon_send(s.supervisor, hand_over_atom_v, shard.value());
   REQUIRE(supervised_shard::becomes_true([&] { return bool(s.router.find(shard)); }));
   s.restart_host();
@@ -140,7 +192,7 @@ TEST_CASE("a host that ends without a word while it drains has not been released
 }
 
 TEST_CASE("a host that ends without a word at the end keeps nobody waiting") {
-  supervised_shard s(few, true);
+  supervised_shard s(few, supervised_shard::away::store);
   REQUIRE(supervised_shard::becomes_true([&] { return bool(s.router.find(shard)); }));
   caf::anon_send(s.supervisor, stop_atom_v);  // It is on its way to life, so it is waited for.
   s.restart_host();
@@ -160,4 +212,46 @@ TEST_CASE("without the lease a shard waits for the database, whatever it did bef
   caf::anon_send(s.supervisor, lease_atom_v, true, false);
   CHECK(s.lives());
   CHECK_FALSE(s.board.store_lost(shard));
+}
+
+TEST_CASE("a host that waits for Kafka is not waited for: its shard is released at once") {
+  supervised_shard s(few, supervised_shard::away::kafka);
+  REQUIRE(supervised_shard::becomes_true([&] { return s.ports.being_opened(); }));
+  SUBCASE("when it is handed over") {
+    caf::anon_send(s.supervisor, hand_over_atom_v, shard.value());
+    CHECK(s.is_released());
+    CHECK_FALSE(s.seen().owned);
+  }
+  SUBCASE("when its node stops") {
+    CHECK(s.stops());
+  }
+  CHECK(s.ports.released == 1);
+  CHECK(s.ports.closed == 1);
+  s.ports.kafka_is_back();
+}
+
+TEST_CASE("a shard that is handed over between two lives of its host does not wait for the pause") {
+  supervised_shard s({5, 1, 1h, 1h});
+  REQUIRE(s.lives());
+  s.restart_host();
+  caf::anon_send(s.supervisor, hand_over_atom_v, shard.value());
+  CHECK(s.is_released());
+  CHECK(s.ports.takes == 2);
+  CHECK(s.ports.released == 1);
+}
+
+TEST_CASE("a shard that is handed over while it is being taken is released with its new epoch") {
+  supervised_shard s(few, supervised_shard::away::store);
+  s.ports.kafka_away = true;
+  REQUIRE(supervised_shard::becomes_true([&] { return s.ports.takes == 1; }));
+  caf::anon_send(s.supervisor, hand_over_atom_v, shard.value());
+  SUBCASE("by its first host") {}
+  SUBCASE("by one that began anew meanwhile") {
+    s.restart_host();
+    REQUIRE(supervised_shard::becomes_true([&] { return s.ports.takes == 2; }));
+  }
+  CHECK(s.ports.released == 0);
+  s.ports.taken(epoch(7));
+  CHECK(s.is_released());
+  CHECK(s.ports.released == 7);
 }
