@@ -89,8 +89,9 @@ caf::behavior shard_host::make_behavior() {
       [this](const feed_bytes& m) { on_feed_bytes(m.text); },
       [this](const source_live& m) { drive([&](shard_machine& s) { s.on_source_live(m.shard); }); },
       [this](const entity_failed& m) {
-        drive_from(m.slot,
-                   [&](shard_machine& s) { s.on_entity_failed(m.slot, m.reason, m.event); });
+        drive_from(m.slot, [&](shard_machine& s) {
+          s.on_entity_failed(m.slot, m.doing, m.reason, m.event);
+        });
       },
       [this](const shard_call& m) { drive([&](shard_machine& s) { (*m.call)(s); }); },
       [this](const progress_due&) {

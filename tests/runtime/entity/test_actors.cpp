@@ -60,6 +60,8 @@ class slow_to_release final : public store::shard_store {
     const std::lock_guard lock(mutex_);
     return done_ != nullptr;
   }
+  /// Before the shard is taken.
+  void keep(store::entity_row row) { disk_.entities[row.id] = std::move(row); }
 
  private:
   durable disk_;
@@ -216,11 +218,55 @@ TEST_CASE("who asks a shard that has just left is told so at once") {
   CHECK(r.hears_that_it_is_down(r.host));
 }
 
+namespace {
+
+/// Throws whenever it does this.
+class frail final : public entity {
+ public:
+  explicit frail(entity_task at) : at_(at) {}
+  void load(std::string_view, int) override { fail_if(entity_task::load); }
+  std::string save() const override {
+    fail_if(entity_task::save);
+    return "{}";
+  }
+  void handle(const message&, const context&, effects&) override { fail_if(entity_task::handle); }
+
+ private:
+  void fail_if(entity_task doing) const {
+    if (doing == at_) throw std::runtime_error("frail");
+  }
+  const entity_task at_;
+};
+
+}  // namespace
+
+TEST_CASE("a supervisor is told whether an entity failed on an input or for its state") {
+  using enum entity_task;
+  for (const auto at : {load, save, handle}) {
+    CAPTURE(static_cast<int>(at));
+    node_rig r;
+    r.environment.setup.things.kinds[0].make = [at](const entity_id&) {
+      return std::make_unique<frail>(at);
+    };
+    r.store.keep({{"savings", "x"}, 1, "{}"});
+    r.egress.is_out(0);
+    const auto host =
+        r.system.spawn<shard_host>(home, &r.environment, r.me(), std::vector<poison>{});
+    REQUIRE(r.hears(live_atom_v));
+    CHECK(r.ask(host, "deposit")["error"] == "shard_failed");
+    std::optional<shard_failure> why;
+    r.self->receive([&](const shard_failed& m) { why = m.why; }, caf::after(patience) >> [] {});
+    REQUIRE(why);
+    CHECK(why->what == (at == handle ? shard_failure::kind::entity : shard_failure::kind::state));
+    CHECK(why->input.source == (at == handle ? "request" : ""));
+  }
+}
+
 TEST_CASE("what an entity says that is no longer in its slot is not taken for another's") {
   host_rig r;
   CHECK(r.ask(r.host, "deposit") == json{{"balance", 5}});
   r.self->send(r.host, message_handled{slot_id(0), std::make_shared<effects>(), {}});
-  r.self->send(r.host, entity_failed{slot_id(0), "it was I", {}});
+  r.self->send(r.host, entity_failed{slot_id(0), entity_task::load, "it was I", {}});
   r.self->send(r.host, follows_known{slot_id(7), {}});
   CHECK(r.ask(r.host, "deposit") == json{{"balance", 10}});
 }
