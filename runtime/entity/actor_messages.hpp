@@ -56,6 +56,7 @@ struct output_waiting {
 };
 struct entity_failed {
   slot_id slot;
+  entity_task doing;
   std::string reason;
   std::optional<position> event;
 };

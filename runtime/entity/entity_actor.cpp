@@ -34,7 +34,7 @@ void entity_actor::recover() {
     row_.reset();
     if (kind_->follows) send(host_, follows_known{slot_, core_->follows()});
   } catch (const std::exception& e) {
-    fail(std::string("its state cannot be loaded: ") + e.what());
+    fail(entity_task::load, std::string("its state cannot be loaded: ") + e.what());
   }
 }
 
@@ -44,7 +44,8 @@ void entity_actor::on_absorb(const absorb_events& m) {
   try {
     core_->absorb(*m.events, finished, output_);
   } catch (const std::exception& e) {
-    return fail(e.what(), m.events->at(std::min(finished, m.events->size() - 1)));
+    return fail(entity_task::absorb, e.what(),
+                m.events->at(std::min(finished, m.events->size() - 1)));
   }
   if (told_ || !output_.has_output()) return;
   told_ = true;
@@ -59,7 +60,7 @@ void entity_actor::on_handle(const handle_message& m) {
     core_->handle(*m.what, {id_, m.now}, *decided);
     if (kind_->follows) follows = core_->follows();
   } catch (const std::exception& e) {
-    return fail(e.what());
+    return fail(entity_task::handle, e.what());
   }
   send(host_, message_handled{slot_, std::move(decided), std::move(follows)});
 }
@@ -76,8 +77,8 @@ void entity_actor::on_feed(const feed_entity& m) {
     ensure(d.first <= taken && taken <= d.end, "a core takes what it is given");
     if (taken != d.end || decided->ask_follows) follows = core_->follows();
   } catch (const std::exception& e) {
-    if (!d.events) return fail(e.what());
-    return fail(e.what(), d.events->at(std::clamp(taken, d.first, d.end - 1)));
+    if (!d.events) return fail(entity_task::feed, e.what());
+    return fail(entity_task::feed, e.what(), d.events->at(std::clamp(taken, d.first, d.end - 1)));
   }
   send(host_, feed_taken{slot_, taken, std::move(decided), std::move(follows)});
 }
@@ -90,13 +91,13 @@ void entity_actor::on_save(const save_entity& m) {
     told_ = false;
     send(host_, state_saved{slot_, m.ticket, std::move(state), std::move(output)});
   } catch (const std::exception& e) {
-    fail(std::string("its state cannot be saved: ") + e.what());
+    fail(entity_task::save, std::string("its state cannot be saved: ") + e.what());
   }
 }
 
-void entity_actor::fail(std::string reason, std::optional<position> event) {
+void entity_actor::fail(entity_task doing, std::string reason, std::optional<position> event) {
   failed_ = true;
-  send(host_, entity_failed{slot_, std::move(reason), event});
+  send(host_, entity_failed{slot_, doing, std::move(reason), event});
 }
 
 }  // namespace troupe

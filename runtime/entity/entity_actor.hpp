@@ -22,7 +22,7 @@ class entity_actor final : public caf::event_based_actor {
   void on_handle(const handle_message& m);
   void on_feed(const feed_entity& m);
   void on_save(const save_entity& m);
-  void fail(std::string reason, std::optional<position> event = std::nullopt);
+  void fail(entity_task doing, std::string reason, std::optional<position> event = std::nullopt);
 
   caf::actor host_;
   const slot_id slot_;

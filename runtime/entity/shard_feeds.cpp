@@ -122,7 +122,7 @@ bool shard_machine::begin_feed() {
   running_.emplace();
   running_->what = std::move(u);
   running_->todo = std::move(told);
-  running_->waiting = true;
+  running_->waiting = running_->what.feed->slot;
   world_.feed(running_->what.feed->slot, *running_->what.feed);
   return true;
 }
@@ -155,11 +155,12 @@ std::deque<running_unit::delivery> shard_machine::spare_poison(unit& u) {
 void shard_machine::on_fed(slot_id slot, std::size_t done, effects decided,
                            const follows_now& follows) {
   if (phase_ != phase::live) return;
-  ensure(running_ && running_->waiting && running_->what.feed, "an entity takes what it was fed");
+  ensure(running_ && running_->waiting == slot && running_->what.feed,
+         "an entity takes what it was fed");
   const auto d = *running_->what.feed;
   ensure(d.slot == slot && d.first <= done && done <= d.end, "it took of what it was given");
   --residents_[slot].busy;
-  running_->waiting = false;
+  running_->waiting.reset();
   follower_.consumed(d, done == d.end);
   if (follows) follow(slot, *follows);
   if (done > d.first) follower_.resume(slot);

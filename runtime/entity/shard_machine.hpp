@@ -88,7 +88,9 @@ class shard_machine {
   void on_follows(slot_id slot, const std::vector<followed>& follows);  // After its loading.
   void on_output_waiting(slot_id slot);
   void on_saved(slot_id slot, std::uint64_t ticket, std::string state, effects output);
-  void on_entity_failed(slot_id slot, std::string reason, std::optional<position> event);
+  /// `event`: the one on which it failed, if it was one (always for `absorb`).
+  void on_entity_failed(slot_id slot, entity_task doing, std::string reason,
+                        std::optional<position> event);
 
   void on_feed_request(const feed_request& from);
   void on_feed_packet(const feed_packet& packet);

@@ -266,7 +266,7 @@ void shard_machine::step_unit() {
     if (e.state != residents::entry::status::ready) return;  // on_loaded goes on.
     e.used = world_.now();
     ++e.busy;
-    running_->waiting = true;
+    running_->waiting = slot;
     world_.handle(slot, std::move(next.what));
     running_->todo.pop_front();
   }
@@ -274,9 +274,9 @@ void shard_machine::step_unit() {
 
 void shard_machine::on_handled(slot_id slot, effects decided, const follows_now& follows) {
   if (phase_ != phase::live) return;
-  ensure(running_ && running_->waiting, "an entity answers only what it was asked");
+  ensure(running_ && running_->waiting == slot, "an entity answers only what it was asked");
   --residents_[slot].busy;
-  running_->waiting = false;
+  running_->waiting.reset();
   if (!decided.read_only || (residents_[slot].changed && decided.leaves_entity()))
     open_.touched.insert(slot);
   merge(slot, std::move(decided));
@@ -404,19 +404,25 @@ void shard_machine::pass_over(unit u, const poison& p) {
   step_unit();
 }
 
-void shard_machine::on_entity_failed(slot_id slot, std::string reason,
+/// An input is to blame only where the entity was given it. Loading and saving fail for the state,
+/// whatever runs meanwhile; an entity that was never stored has none, and fails for whom it is
+/// made.
+void shard_machine::on_entity_failed(slot_id slot, entity_task doing, std::string reason,
                                      std::optional<position> event) {
   if (phase_ == phase::failed || !residents_.contains(slot)) return;
+  using enum entity_task;
   const auto& e = residents_[slot];
+  const bool unit_waits = running_ && running_->waiting == slot;
   shard_failure why{shard_failure::kind::entity, std::move(reason), {}, e.id};
-  if (event && running_ && running_->what.feed && !e.kind->log_fed)
-    why.input = {running_->what.input.source, event->value(), running_->what.input.key};
-  else if (event)
+  if (doing == save || (doing == load && (e.stored || !unit_waits))) {
+    why.what = shard_failure::kind::state;
+  } else if (doing == absorb) {
     why.input = {e.topic, event->value(), {}};
-  else if (running_)
+  } else {
+    ensure(unit_waits, "an entity fails only on what it was asked");
     why.input = running_->what.input;
-  else
-    why.what = shard_failure::kind::state;  // It failed while it loaded or saved, not on an input.
+    if (event) why.input.place = event->value();
+  }
   fail(std::move(why));
 }
 

@@ -38,8 +38,8 @@ struct shard_failure {
     store,   // A commit failed or its outcome is unknown; the store is out of reach, or has been
              // for so long that the node's lease is lost.
     fenced,  // Another incarnation owns the shard.
-    state,   // Stored state cannot be used, or log and store do not belong together: an operator
-             // must look.
+    state,   // A state cannot be loaded or saved, or log and store do not belong together: an
+             // operator must look.
     log,     // The log was truncated and the operator's option says stop.
     lease,   // The node may have no shards any more: it stops, or was declared dead.
     defect,  // A broken invariant of the host itself.
@@ -49,6 +49,9 @@ struct shard_failure {
   input_ref input;
   entity_id entity;
 };
+
+/// What an entity was doing when it failed.
+enum class entity_task : std::uint8_t { load, save, handle, feed, absorb };
 
 /// What a shard machine asks of its surroundings. Every call returns at once; what it leads to
 /// comes back as an `on_...` call of the machine, on the same thread, later.

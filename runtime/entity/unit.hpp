@@ -46,7 +46,7 @@ struct running_unit {
   };
   std::deque<delivery> todo;
   std::optional<nlohmann::json> answer;
-  bool waiting = false;  // One delivery is with its entity (or its entity is being loaded).
+  std::optional<slot_id> waiting;  // One delivery is with this entity.
 };
 
 /// Answers that a look-up in the store may have missed: each is kept until the store has it and

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <latch>
 #include <optional>
 #include <thread>
 #include <unordered_set>
@@ -50,10 +49,7 @@ class server::impl {
         acceptor_(io_->get_executor()),
         sweep_timer_(io_->get_executor()) {}
 
-  ~impl() {
-    stop();
-    if (thread_.joinable()) thread_.join();
-  }
+  ~impl() { stop(); }
 
   std::uint16_t start(const std::string& host, std::uint16_t port) {
     ensure(!thread_.joinable(), "a server starts once");
@@ -61,10 +57,7 @@ class server::impl {
     port_ = acceptor_.local_endpoint().port();
     asio::co_spawn(io_->get_executor(), accept_all(), asio::detached);
     asio::co_spawn(io_->get_executor(), sweep(), asio::detached);
-    thread_ = std::thread([this] {
-      io_->run();
-      finished_.count_down();
-    });
+    thread_ = std::thread([this] { io_->run(); });
     log::info("http", "listening", {{"server", name_}, {"host", host}, {"port", port_.load()}});
     return port_;
   }
@@ -88,7 +81,7 @@ class server::impl {
     if (!thread_.joinable()) return;
     ensure(thread_.get_id() != std::this_thread::get_id(), "a handler cannot end its server");
     asio::post(*io_, begin);
-    finished_.wait();
+    thread_.join();
   }
 
   // --- Deadlines and the end.
@@ -359,7 +352,6 @@ class server::impl {
   const std::shared_ptr<asio::io_context> io_;
   event_streams streams_;
   std::atomic<std::uint16_t> port_{0};
-  std::latch finished_{1};
   std::thread thread_;
 
   // The server's thread alone.

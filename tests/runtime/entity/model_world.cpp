@@ -116,8 +116,16 @@ void model_world::spawn(slot_id slot, const kind_def& kind, const entity_id& id,
                         const store::entity_row* row) {
   if (cores_.size() <= slot.value()) cores_.resize(slot.value() + 1);
   auto& c = cores_[slot.value()];
-  c = {id, kind.make(id), {}, false, kind.follows};
-  if (row != nullptr) c.core->load(row->state, row->schema);
+  c = {id, nullptr, {}, false, kind.follows};
+  try {
+    c.core = kind.make(id);
+    if (row != nullptr) c.core->load(row->state, row->schema);
+  } catch (const std::exception& e) {
+    c.core.reset();
+    return entity_calls.push_back([this, slot, why = std::string(e.what())] {
+      machine->on_entity_failed(slot, entity_task::load, why, std::nullopt);
+    });
+  }
   if (kind.follows)
     entity_calls.push_back(
         [this, slot, follows = c.core->follows()] { machine->on_follows(slot, follows); });
@@ -156,13 +164,14 @@ void model_world::read_history(shard_id source, const std::string& kind, positio
 void model_world::feed(slot_id slot, const feed_follower::delivery& d) {
   entity_calls.push_back([this, slot, d] {
     auto& c = cores_[slot.value()];
+    if (!c.core) return;
     effects out;
     auto done = d.first;
     try {
       c.core->absorb_feed({d.of, d.events.get(), d.end, d.next, d.missing}, done, {c.id, clock_},
                           out);
     } catch (const std::exception& e) {
-      return machine->on_entity_failed(slot, e.what(),
+      return machine->on_entity_failed(slot, entity_task::feed, e.what(),
                                        d.events ? std::optional(d.events->at(done)) : std::nullopt);
     }
     shard_machine::follows_now follows;
@@ -174,11 +183,12 @@ void model_world::feed(slot_id slot, const feed_follower::delivery& d) {
 void model_world::absorb(slot_id slot, event_batch_ptr events, record_batch_ptr) {
   entity_calls.push_back([this, slot, events = std::move(events)] {
     auto& c = cores_[slot.value()];
+    if (!c.core) return;
     std::size_t done = 0;
     try {
       c.core->absorb(*events, done, c.output);
     } catch (const std::exception& e) {
-      return machine->on_entity_failed(slot, e.what(), events->at(done));
+      return machine->on_entity_failed(slot, entity_task::absorb, e.what(), events->at(done));
     }
     if (c.output.has_output() && !std::exchange(c.told, true)) machine->on_output_waiting(slot);
   });
@@ -187,11 +197,12 @@ void model_world::absorb(slot_id slot, event_batch_ptr events, record_batch_ptr)
 void model_world::handle(slot_id slot, message what) {
   entity_calls.push_back([this, slot, what = std::move(what)] {
     auto& c = cores_[slot.value()];
+    if (!c.core) return;
     effects out;
     try {
       c.core->handle(what, {c.id, clock_}, out);
     } catch (const std::exception& e) {
-      return machine->on_entity_failed(slot, e.what(), std::nullopt);
+      return machine->on_entity_failed(slot, entity_task::handle, e.what(), std::nullopt);
     }
     shard_machine::follows_now follows;
     if (c.follows) follows = c.core->follows();
@@ -202,8 +213,15 @@ void model_world::handle(slot_id slot, message what) {
 void model_world::save(slot_id slot, std::uint64_t ticket) {
   entity_calls.push_back([this, slot, ticket] {
     auto& c = cores_[slot.value()];
+    if (!c.core) return;
+    std::string state;
+    try {
+      state = c.core->save();
+    } catch (const std::exception& e) {
+      return machine->on_entity_failed(slot, entity_task::save, e.what(), std::nullopt);
+    }
     c.told = false;
-    machine->on_saved(slot, ticket, c.core->save(), std::exchange(c.output, {}));
+    machine->on_saved(slot, ticket, std::move(state), std::exchange(c.output, {}));
   });
 }
 

@@ -93,7 +93,7 @@ class model_world final : public shard_world {
  private:
   struct resident_core {
     entity_id id;
-    std::unique_ptr<entity> core;
+    std::unique_ptr<entity> core;  // Null: it could not be loaded, and is deaf.
     effects output;
     bool told = false;
     bool follows = false;

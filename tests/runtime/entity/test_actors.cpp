@@ -35,6 +35,13 @@ class slow_to_release final : public store::shard_store {
   }
   void commit(store::commit_batch batch, commit_done done) override { done(disk_.apply(batch)); }
   void load(shard_id, std::vector<entity_id> ids, load_done done) override {
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(load_later_, false)) {
+        loading_ = [this, ids, done] { load(home, ids, done); };
+        return;
+      }
+    }
     std::vector<store::entity_row> rows;
     for (const auto& id : ids)
       if (const auto it = disk_.entities.find(id); it != disk_.entities.end())
@@ -60,12 +67,22 @@ class slow_to_release final : public store::shard_store {
     const std::lock_guard lock(mutex_);
     return done_ != nullptr;
   }
+  /// The next load is answered by `load_now` only.
+  void load_later() {
+    const std::lock_guard lock(mutex_);
+    load_later_ = true;
+  }
+  void load_now() { loading_(); }
+  /// Before the shard is taken.
+  void keep(store::entity_row row) { disk_.entities[row.id] = std::move(row); }
 
  private:
   durable disk_;
   std::mutex mutex_;
   epoch released_{0};
   std::function<void()> done_;
+  bool load_later_ = false;
+  std::function<void()> loading_;
 };
 
 class no_ingress final : public ingress_port {
@@ -216,11 +233,70 @@ TEST_CASE("who asks a shard that has just left is told so at once") {
   CHECK(r.hears_that_it_is_down(r.host));
 }
 
+TEST_CASE("who asked a shard before it is handed over is answered") {
+  host_rig r;
+  r.store.load_later();
+  auto shown = r.self->request(r.host, patience, show_entity{{"savings", "x"}});
+  r.drain();
+  CHECK(r.ask(r.host, "deposit")["error"] == "shard_unavailable");
+  CHECK(!r.store.asked_to_release());
+  r.store.load_now();
+  json answer;
+  shown.receive([&](const std::string& text) { answer = json::parse(text); },
+                [&](caf::error& e) { answer["error"] = r.system.render(e); });
+  CHECK(answer["error"] == "unknown_entity");
+  CHECK(r.store.let_go() == epoch(1));
+}
+
+namespace {
+
+/// Throws whenever it does this.
+class frail final : public entity {
+ public:
+  explicit frail(entity_task at) : at_(at) {}
+  void load(std::string_view, int) override { fail_if(entity_task::load); }
+  std::string save() const override {
+    fail_if(entity_task::save);
+    return "{}";
+  }
+  void handle(const message&, const context&, effects&) override { fail_if(entity_task::handle); }
+
+ private:
+  void fail_if(entity_task doing) const {
+    if (doing == at_) throw std::runtime_error("frail");
+  }
+  const entity_task at_;
+};
+
+}  // namespace
+
+TEST_CASE("a supervisor is told whether an entity failed on an input or for its state") {
+  using enum entity_task;
+  for (const auto at : {load, save, handle}) {
+    CAPTURE(static_cast<int>(at));
+    node_rig r;
+    r.environment.setup.things.kinds[0].make = [at](const entity_id&) {
+      return std::make_unique<frail>(at);
+    };
+    r.store.keep({{"savings", "x"}, 1, "{}"});
+    r.egress.is_out(0);
+    const auto host =
+        r.system.spawn<shard_host>(home, &r.environment, r.me(), std::vector<poison>{});
+    REQUIRE(r.hears(live_atom_v));
+    CHECK(r.ask(host, "deposit")["error"] == "shard_failed");
+    std::optional<shard_failure> why;
+    r.self->receive([&](const shard_failed& m) { why = m.why; }, caf::after(patience) >> [] {});
+    REQUIRE(why);
+    CHECK(why->what == (at == handle ? shard_failure::kind::entity : shard_failure::kind::state));
+    CHECK(why->input.source == (at == handle ? "request" : ""));
+  }
+}
+
 TEST_CASE("what an entity says that is no longer in its slot is not taken for another's") {
   host_rig r;
   CHECK(r.ask(r.host, "deposit") == json{{"balance", 5}});
   r.self->send(r.host, message_handled{slot_id(0), std::make_shared<effects>(), {}});
-  r.self->send(r.host, entity_failed{slot_id(0), "it was I", {}});
+  r.self->send(r.host, entity_failed{slot_id(0), entity_task::load, "it was I", {}});
   r.self->send(r.host, follows_known{slot_id(7), {}});
   CHECK(r.ask(r.host, "deposit") == json{{"balance", 10}});
 }
