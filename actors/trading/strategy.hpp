@@ -125,6 +125,7 @@ struct strategy_def {
   std::function<std::unique_ptr<strategy>(const parameter_values&)> make;
   /// What is wrong between parameters that are each allowed; empty: nothing.
   std::function<std::string(const parameter_values&)> conflict;
+  bool needs_ticks = false;  // Bars alone tell it nothing.
 };
 
 /// All there are: those of strategies/catalog.cpp, and what a program has added before its first

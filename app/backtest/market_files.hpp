@@ -21,13 +21,14 @@ struct loaded_market {
   std::vector<trading::symbol_data> symbols;  // In the order asked for, else in that of the files.
   market::period bars = market::period::m1;   // Of the files' bars, or made from their trades.
   std::uint64_t events = 0;
-  std::uint64_t skipped = 0;  // Bad lines, tickers, book updates, bars of other lengths.
+  std::uint64_t bad_lines = 0;  // That were skipped.
+  std::uint64_t left_out = 0;   // Tickers, book updates, bars of other lengths.
 };
 
 /// Reads CSV files of bars (columns `date` or `ts_ms`, open, high, low, close, volume), and what
 /// `troupe feed` reads: trades, quotes, recorded frames, records. Files of one symbol are merged by
-/// time. Throws unreadable_file or unusable_file naming file, line and field. Tells its progress on
-/// standard error.
+/// time; those of its bars may not overlap. Throws unreadable_file or unusable_file naming file,
+/// line and field. Tells its progress on standard error.
 loaded_market load_market(const market_files& from);
 
 }  // namespace troupe::app

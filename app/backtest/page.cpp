@@ -153,7 +153,8 @@ std::size_t place_of(const sweep_axis& axis, const sweep_run& run) {
                                   axis.values.begin());
 }
 
-/// The first two axes against each other; of further ones the best. The runs come best first.
+/// The first two axes against each other; of further ones the best. The runs come best first. A
+/// figure that is not defined because nothing was lost has a sign of its own.
 json heat_json(const sweep_result& sweep) {
   const auto &down = sweep.axes[0], &across = sweep.axes[1];
   json cells = json::array();
@@ -162,7 +163,11 @@ json heat_json(const sweep_result& sweep) {
   for (const auto& run : sweep.runs) {
     auto& cell = cells[place_of(down, run)][place_of(across, run)];
     const double rank = rank_of(run.metrics, sweep.by);
-    if (cell.is_null() && std::isfinite(rank)) cell = rank;
+    if (!cell.is_null()) continue;
+    if (std::isfinite(rank))
+      cell = rank;
+    else if (rank > 0)
+      cell = "\u221e";
   }
   return {{"rows", {{"name", down.name}, {"values", down.values}}},
           {"columns", {{"name", across.name}, {"values", across.values}}},

@@ -181,6 +181,7 @@ function rows(parent, names, lines) {
 
 // From red through grey to green about the middle of all values.
 function heat_colour(x, low, high) {
+  if (typeof x === "string") return "rgb(46,174,118)";
   if (x === null || high === low) return "#d0d5dd";
   const share = 2 * (x - low) / (high - low) - 1;
   const to = share > 0 ? [46, 174, 118] : [222, 93, 60], grey = [226, 229, 234];
@@ -200,7 +201,7 @@ function sweep() {
   const h = s.heat;
   make(place, "h2", s.by + " by " + h.rows.name + " (down) and " + h.columns.name + " (across)" +
        (s.names.length > 2 ? ", best of the others" : ""));
-  const known = h.cells.flat().filter(x => x !== null), low = Math.min(...known), high = Math.max(...known);
+  const known = h.cells.flat().filter(x => typeof x === "number"), low = Math.min(...known), high = Math.max(...known);
   const table = make(make(place, "div", undefined, "wide"), "table", undefined, "heat");
   const top = make(table, "tr");
   make(top, "th", "");
@@ -208,7 +209,7 @@ function sweep() {
   h.rows.values.forEach((y, i) => {
     const row = make(table, "tr");
     make(row, "th", y);
-    h.cells[i].forEach(x => { make(row, "td", x === null ? "" : number(x)).style.background = heat_colour(x, low, high); });
+    h.cells[i].forEach(x => { make(row, "td", typeof x === "number" ? number(x) : x ?? "").style.background = heat_colour(x, low, high); });
   });
 }
 

@@ -17,8 +17,11 @@ using namespace troupe::trading;
 using nlohmann::json;
 
 std::string minute_of(std::int64_t micros) {
-  auto text = feed::time_text(micros).substr(0, 16);
-  text[10] = ' ';
+  auto text = feed::time_text(micros);  // A year may have five digits.
+  const auto day_end = text.find('T');
+  constexpr std::size_t clock = 6;  // ` 14:30`
+  text[day_end] = ' ';
+  text.resize(day_end + clock);
   return text;
 }
 
@@ -165,6 +168,23 @@ json json_of(const order_row& o) {
   return j;
 }
 
+/// Of the symbols that were traded.
+json limits_json(const backtest_settings& s) {
+  auto limits = s.limits;
+  limits.symbols.clear();
+  for (const auto& one : s.session.instruments)
+    if (const auto* own = s.limits.find(one.symbol)) limits.symbols[one.symbol] = *own;
+  return {{"default", to_json(limits)}};
+}
+
+/// What the report would be without, silently.
+void add_left_out(std::string& to, const backtest_report& r) {
+  if (r.left_out > 0)
+    to += "records left out: " + feed::grouped(r.left_out) +
+          " (tickers, book updates, other bars, ticks beside bars)\n";
+  if (r.bad_lines > 0) to += "bad lines skipped: " + feed::grouped(r.bad_lines) + '\n';
+}
+
 json json_of(const round_trip& t, const session_settings& s) {
   return {{"symbol", s.instruments[t.symbol].symbol},
           {"side", name_of(t.opened_by)},
@@ -194,7 +214,9 @@ std::string text_of(const backtest_report& report) {
   add_returns(text, report.result.metrics, report.settings.days_per_year);
   add_trades(text, report.result);
   add_denials(text, report.result);
-  return std::move(text).text();
+  auto whole = std::move(text).text();
+  add_left_out(whole, report);
+  return whole;
 }
 
 json settings_json(const backtest_report& r) {
@@ -207,7 +229,9 @@ json settings_json(const backtest_report& r) {
   return {{"strategy", s.session.strategy},
           {"parameters", values.all()},
           {"symbols", std::move(symbols)},
-          {"files", r.files},
+          {"files", r.data.files},
+          {"period", r.data.bars ? json(name_of(*r.data.bars)) : json(nullptr)},
+          {"skip_bad_lines", r.data.skip_bad_lines},
           {"bars", name_of(s.session.bars)},
           {"size_by", name_of(s.session.size.by)},
           {"size", to_string(s.session.size.amount)},
@@ -216,6 +240,10 @@ json settings_json(const backtest_report& r) {
           {"maker_fee_bps", to_string(s.venue.maker_fee_bps)},
           {"taker_fee_bps", to_string(s.venue.taker_fee_bps)},
           {"slippage_bps", to_string(s.venue.slippage_bps)},
+          {"latency_ms", s.venue.latency_micros / feed::us_per_ms},
+          {"displayed_size", s.venue.displayed_size},
+          {"queue_position", s.venue.queue_position},
+          {"limits", limits_json(s)},
           {"days_per_year", s.days_per_year}};
 }
 
@@ -235,7 +263,8 @@ json json_of(const backtest_report& report) {
           {"cash", to_string(r.cash)},         {"fees", to_string(r.metrics.fees)},
           {"positions", std::move(positions)}, {"orders", std::move(orders)},
           {"fills", std::move(fills)},         {"trades", std::move(trades)},
-          {"equity", std::move(equity)}};
+          {"equity", std::move(equity)},       {"bad_lines", report.bad_lines},
+          {"left_out", report.left_out}};
 }
 
 }  // namespace troupe::app

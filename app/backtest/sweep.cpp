@@ -7,6 +7,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "app/failure.hpp"
 
@@ -19,15 +20,25 @@ using namespace troupe::trading;
 struct metric {
   std::string_view name;
   double (*of)(const run_metrics&);
+  /// Is it undefined for want of losses, not of gains? Nothing: it never is.
+  bool (*flawless)(const run_metrics&) = nullptr;
 };
+
+bool has_days(const run_metrics& m) {
+  return !std::isnan(m.annual_return);
+}
+
 constexpr metric metrics[] = {
     {"sharpe", [](const run_metrics& m) { return m.sharpe; }},
     {"total_return", [](const run_metrics& m) { return m.total_return; }},
     {"annual_return", [](const run_metrics& m) { return m.annual_return; }},
-    {"sortino", [](const run_metrics& m) { return m.sortino; }},
-    {"calmar", [](const run_metrics& m) { return m.calmar; }},
+    {"sortino", [](const run_metrics& m) { return m.sortino; },
+     [](const run_metrics& m) { return has_days(m) && m.total_return > 0; }},
+    {"calmar", [](const run_metrics& m) { return m.calmar; },
+     [](const run_metrics& m) { return has_days(m) && m.total_return > 0; }},
     {"max_drawdown", [](const run_metrics& m) { return -m.max_drawdown; }},
-    {"profit_factor", [](const run_metrics& m) { return m.profit_factor; }},
+    {"profit_factor", [](const run_metrics& m) { return m.profit_factor; },
+     [](const run_metrics& m) { return m.wins > 0; }},
     {"win_rate", [](const run_metrics& m) { return m.win_rate; }},
 };
 
@@ -119,14 +130,17 @@ bool is_sweep_metric(const std::string& name) {
 }
 
 double rank_of(const run_metrics& m, const std::string& by) {
-  const double value = find_metric(by)->of(m);
-  return std::isnan(value) ? -HUGE_VAL : value;
+  const auto& metric = *find_metric(by);
+  if (const double value = metric.of(m); !std::isnan(value)) return value;
+  return metric.flawless != nullptr && metric.flawless(m) ? HUGE_VAL : -HUGE_VAL;
 }
 
 void rank(sweep_result& sweep) {
-  std::stable_sort(sweep.runs.begin(), sweep.runs.end(), [&](const auto& a, const auto& b) {
-    return rank_of(a.metrics, sweep.by) > rank_of(b.metrics, sweep.by);
-  });
+  const auto place = [&](const sweep_run& run) {
+    return std::pair(rank_of(run.metrics, sweep.by), rank_of(run.metrics, "total_return"));
+  };
+  std::stable_sort(sweep.runs.begin(), sweep.runs.end(),
+                   [&](const auto& a, const auto& b) { return place(a) > place(b); });
 }
 
 sweep_result run_sweep(const backtest_settings& settings, std::span<const symbol_data> data,

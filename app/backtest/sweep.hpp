@@ -20,17 +20,20 @@ struct sweep_run {
 struct sweep_result {
   std::vector<sweep_axis> axes;
   std::string by;               // The metric that ranks the runs.
-  std::vector<sweep_run> runs;  // Best first; equal ones in the order of their parameters.
+  std::vector<sweep_run> runs;  // Best first, as `rank` puts them.
   std::size_t left_out = 0;     // Combinations that the strategy does not allow.
   double seconds = 0;
 };
 
 /// What runs can be ranked by.
 std::string sweep_metrics();
-/// Higher is better; not a number: last. Requires: one of sweep_metrics.
+/// Higher is better. What is not defined comes last, but first where it is not for want of losses:
+/// a profit factor of nothing but wins, a Sortino without a falling day, a Calmar without a
+/// drawdown, each with a gain. Requires: one of sweep_metrics.
 double rank_of(const trading::run_metrics& m, const std::string& by);
 bool is_sweep_metric(const std::string& name);
-/// Puts the best first. Requires: runs in the order of their parameters.
+/// Puts the best first: of equal ones that with the higher total return, then the one whose
+/// parameters come first. Requires: runs in the order of their parameters.
 void rank(sweep_result& sweep);
 
 /// The combinations that the strategy allows, the last axis turning fastest. Throws

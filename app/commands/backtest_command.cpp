@@ -6,11 +6,11 @@
 #include "actors/trading/recording.hpp"
 #include "actors/trading/run_figures.hpp"
 #include "app/backtest/cluster_sweep.hpp"
-#include "app/backtest/market_files.hpp"
 #include "app/backtest/page.hpp"
 #include "app/backtest/recording_cache.hpp"
 #include "app/backtest/report.hpp"
 #include "app/backtest/sweep.hpp"
+#include "app/commands/backtest_options.hpp"
 #include "app/commands/command_line.hpp"
 #include "app/commands/commands.hpp"
 #include "app/feed/pace.hpp"
@@ -26,34 +26,14 @@ using namespace troupe::trading;
 constexpr const char* usual_page = "backtest.html";
 constexpr const char* without_page = "none";
 
-struct options {
-  std::string strategy;
-  market_files data;
-  std::string period;
-  std::vector<std::string> parameters;
-  std::string quantity, notional, percent_of_equity, volatility_target;
-  std::string cash = "100000", fee_bps = "0", maker_fee_bps, slippage_bps = "0", short_max = "0";
-  std::string price_step, lot;
-  std::int64_t latency_ms = 0;
-  bool displayed_size = false, queue_position = false;
-  std::string limits;
-  int days_per_year = 252;
-  std::vector<std::string> sweeps;
-  std::string sweep_by = "sharpe";
-  std::size_t threads = 0;
-  std::size_t top = 10;
-  std::string config;  // Of a node; empty: sweeps run on this machine.
-  bool stop = false;
-  bool as_json = false;
-  std::string html;  // As given.
-};
+using options = backtest_options;
 
 fixed decimal_of(const char* option, const std::string& text, fixed least) {
   const auto value = parse_fixed(text);
   if (!value || *value < least)
     throw wrong_arguments(std::string(option) + " is \"" + text +
                           "\", and must be a number in digits, such as 12.5, of " +
-                          to_string(least) + " or more");
+                          to_string(least) + " to 92233720368, with at most 8 decimals");
   return *value;
 }
 
@@ -135,6 +115,18 @@ void set_rules(loaded_market& market, const risk_limits& limits) {
   }
 }
 
+/// Strategies that bars tell nothing would stand still, and look like bad ones.
+void check_data(const backtest_settings& s, const loaded_market& market) {
+  const auto is_tick = [](const market::market_event& e) {
+    return e.kind != market::event_kind::bar;
+  };
+  if (!find_strategy(s.session.strategy)->needs_ticks) return;
+  for (const auto& one : market.symbols)
+    if (std::none_of(one.events.begin(), one.events.end(), is_tick))
+      throw unusable_file(s.session.strategy + " goes by trades and quotes, and the data has " +
+                          "nothing but bars of " + one.rules.symbol);
+}
+
 backtest_settings settings_of(const options& o, loaded_market& market) {
   backtest_settings s;
   s.cash = decimal_of("--cash", o.cash, fixed());
@@ -149,6 +141,7 @@ backtest_settings settings_of(const options& o, loaded_market& market) {
   s.session.bars = market.bars;
   s.session.size = size_of(o);
   for (const auto& one : market.symbols) s.session.instruments.push_back(one.rules);
+  check_data(s, market);
   return s;
 }
 
@@ -220,7 +213,7 @@ void check_early(const options& o) {
 
 backtest_report run_one(const options& o, const backtest_settings& settings,
                         const loaded_market& market) {
-  backtest_report report{settings, o.data.files, {}};
+  backtest_report report{settings, o.data, {}};
   feed::progress shown;
   report.result = run_backtest(settings, market.symbols, [&](std::int64_t done) {
     shown.at(static_cast<std::uint64_t>(done),
@@ -228,6 +221,8 @@ backtest_report run_one(const options& o, const backtest_settings& settings,
   });
   shown.done();
   report.seconds = shown.seconds();
+  report.bad_lines = market.bad_lines;
+  report.left_out = market.left_out;
   report.begin = INT64_MAX;
   for (const auto& one : market.symbols) {
     report.begin = std::min(report.begin, one.events.front().time);
@@ -333,17 +328,13 @@ void print_json(const backtest_report& report, const cluster_sweep* sweep,
   std::cout << all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
 }
 
-void print(const options& o, const backtest_report& report, const cluster_sweep* sweep,
-           std::uint64_t skipped) {
+void print(const options& o, const backtest_report& report, const cluster_sweep* sweep) {
   if (sweep != nullptr) {
     print_failures(o, *sweep);
     print_best(o, sweep->result);
     std::cout << "\nThe best one:\n";
   }
   std::cout << text_of(report);
-  if (skipped > 0)
-    std::cout << feed::grouped(skipped)
-              << " records were left out: tickers, book updates, other bars, bad lines\n";
 }
 
 int tell_interrupted(const options& o, const cluster_sweep& sweep) {
@@ -387,7 +378,7 @@ int show(const options& o, const backtest_settings& settings, const loaded_marke
   check_session(settings.session);
   const auto report = run_one(o, settings, market);
   auto trouble = sweep != nullptr ? trouble_of(*sweep) : std::nullopt;
-  if (!o.as_json) print(o, report, sweep, market.skipped);
+  if (!o.as_json) print(o, report, sweep);
   auto unwritten = make_page(o, report, market, sweep != nullptr ? &sweep->result : nullptr);
   if (!trouble) trouble = std::move(unwritten);
   if (o.as_json) print_json(report, sweep, trouble);
@@ -421,87 +412,6 @@ int run(const options& o) {
   return show(o, settings, market, &*sweep);
 }
 
-void add_data_options(CLI::App& command, options& o) {
-  command
-      .add_option(
-          "--data", o.data.files,
-          "Bars as CSV (columns date or ts_ms, open, high, low, close, volume; the symbol is "
-          "the file's name, or SYMBOL=FILE), trades or quotes as CSV, recorded frames; "
-          "plain, gzip or zstd; repeatable")
-      ->required();
-  command.add_option("--symbol", o.data.symbols, "Only this symbol of the data; repeatable")
-      ->allow_extra_args(false);
-  command
-      .add_option(
-          "--period", o.period,
-          "Length of bars made from trades (default: 1m), or of bars by ts_ms (default: the "
-          "distance of the first two)")
-      ->check(CLI::IsMember({"1s", "1m", "5m", "15m", "1h", "1d"}));
-  command.add_flag("--skip-bad-lines", o.data.skip_bad_lines, "Leaves out lines that are no data");
-}
-
-void add_size_options(CLI::App& command, options& o) {
-  auto* const sizes = command.add_option_group("size", "How many to buy or sell with an order");
-  sizes->add_option("--quantity", o.quantity, "So many units of the instrument (default: 100)");
-  sizes->add_option("--notional", o.notional, "Units for so much money");
-  sizes->add_option("--percent-of-equity", o.percent_of_equity,
-                    "Units for this percentage of the equity");
-  sizes->add_option("--volatility-target", o.volatility_target,
-                    "So many that one day's deviation is this percentage of the equity");
-  sizes->require_option(0, 1);
-}
-
-void add_venue_options(CLI::App& command, options& o) {
-  command.add_option("--cash", o.cash, "Money at the beginning")->capture_default_str();
-  command
-      .add_option("--fee-bps", o.fee_bps,
-                  "Fee of takers, basis points (1/100 percent) of the value")
-      ->capture_default_str();
-  command.add_option("--maker-fee-bps", o.maker_fee_bps,
-                     "Fee of makers, basis points; below 0: a rebate (default: --fee-bps)");
-  command
-      .add_option("--slippage-bps", o.slippage_bps,
-                  "How much worse takers' prices are, basis points")
-      ->capture_default_str();
-  command.add_option("--latency-ms", o.latency_ms, "Milliseconds from a decision to the venue")
-      ->capture_default_str()
-      ->check(whole_number(0, 60'000));
-  command.add_flag("--displayed-size", o.displayed_size,
-                   "Fills take at most what the quote or trade shows");
-  command.add_flag("--queue-position", o.queue_position,
-                   "Limit orders wait behind what was displayed before them");
-  command.add_option("--price-step", o.price_step, "Prices of orders are multiples of this")
-      ->default_val("0.00000001");
-  command.add_option("--lot", o.lot, "Quantities are multiples of this")->default_val("0.00000001");
-  command.add_option("--short-max", o.short_max, "Short positions up to this many units; 0: none")
-      ->capture_default_str();
-  command.add_option("--limits", o.limits,
-                     "Limits of the risk check (a file like config/risk_limits.json; those of the "
-                     "portfolio `backtest` or the default ones) instead of the three above");
-}
-
-void add_sweep_options(CLI::App& command, options& o) {
-  command
-      .add_option(
-          "--sweep", o.sweeps,
-          "Every value of a parameter, NAME=FROM:TO:STEP, such as fast=5:50:5; repeatable for "
-          "combinations")
-      ->allow_extra_args(false);
-  command.add_option("--by", o.sweep_by, "What ranks the runs: " + sweep_metrics())
-      ->capture_default_str();
-  command
-      .add_option("--threads", o.threads,
-                  "Threads of a sweep on this machine (default: one a core)")
-      ->check(whole_number(1, 1024));
-  command.add_option("-c,--config", o.config,
-                     "A node's config file: spreads the sweep over its cluster; the same command "
-                     "again goes on where it is");
-  command.add_flag("--stop", o.stop, "Ends this sweep in the cluster: no further runs begin");
-  command.add_option("--top", o.top, "How many of the best runs of a sweep are shown")
-      ->capture_default_str()
-      ->check(whole_number(1, 1'000'000));
-}
-
 }  // namespace
 
 void add_backtest_command(CLI::App& app, int& exit_code) {
@@ -509,24 +419,7 @@ void add_backtest_command(CLI::App& app, int& exit_code) {
       "backtest",
       "Runs a strategy over recorded data, on this machine; sweeps over a cluster, too");
   static options o;
-  command->add_option("--strategy", o.strategy, "One of " + strategy_names())->required();
-  command
-      ->add_option("--param", o.parameters,
-                   "NAME=NUMBER of the strategy, such as fast=10; repeatable")
-      ->allow_extra_args(false);
-  add_data_options(*command, o);
-  add_size_options(*command, o);
-  add_venue_options(*command, o);
-  add_sweep_options(*command, o);
-  command
-      ->add_option("--days-per-year", o.days_per_year,
-                   "For annual figures: 252 for exchanges, 365 for crypto")
-      ->capture_default_str()
-      ->check(whole_number(1, 366));
-  command->add_flag("--json", o.as_json, "Everything as one JSON object");
-  command->add_option("--html", o.html,
-                      "The page with charts, one file that works offline: where it goes; none: no "
-                      "page (default: backtest.html in this folder; with --json none)");
+  add_backtest_options(*command, o);
   on_run(*command, exit_code, [] {
     if (!o.period.empty()) o.data.bars = market::parse_period(o.period);
     return run(o);

@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <charconv>
 
+#include "app/feed/fields.hpp"
 #include "app/feed/parsers.hpp"
 #include "app/feed/text_time.hpp"
 #include "runtime/base/fixed.hpp"
@@ -20,10 +20,24 @@ void split(std::string_view line, std::vector<std::string_view>& to) {
   }
 }
 
+namespace {
+
+/// Without blanks around it, in small letters.
+std::string plain_name(std::string_view name) {
+  const auto begin = name.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  std::string plain(name.substr(begin, name.find_last_not_of(" \t") - begin + 1));
+  for (auto& c : plain)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return plain;
+}
+
+}  // namespace
+
 columns::columns(std::string_view header) {
   std::vector<std::string_view> names;
   split(header, names);
-  names_.assign(names.begin(), names.end());
+  for (const auto name : names) names_.push_back(plain_name(name));
 }
 
 bool columns::has(std::initializer_list<std::string_view> names) const {
@@ -50,18 +64,7 @@ bool good_symbol(std::string_view symbol) {
 
 namespace {
 
-constexpr std::string_view wrong_count = "another number of fields than the header",
-                           wrong_time = "bad time", wrong_symbol = "bad symbol",
-                           wrong_number = "bad price or size", no_side = "neither side";
-constexpr std::int64_t ms_max = 253'402'300'799'999;  // The end of the year 9999.
-
-std::optional<std::int64_t> parse_ms(std::string_view text) {
-  std::int64_t ms = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
-  if (error != std::errc() || end != text.data() + text.size() || ms < 0 || ms > ms_max)
-    return std::nullopt;
-  return ms;
-}
+constexpr std::int64_t ms_end = 253'402'300'800'000;  // The year 10000.
 
 /// Splits lines and writes the fields that records share.
 class csv_parser : public line_parser {
@@ -70,32 +73,40 @@ class csv_parser : public line_parser {
 
   std::string_view parse(std::string_view line, record& to) final {
     split(line, fields_);
-    if (fields_.size() != count_) return wrong_count;
     to.timestamp_ms.reset();
-    return make(to);
+    if (fields_.size() != count_)
+      why_ = wrong_count(fields_.size(), count_);
+    else if (make(to))
+      return {};
+    return why_;
   }
 
  protected:
-  virtual std::string_view make(record& to) = 0;
+  /// False: `refuse` was told why.
+  virtual bool make(record& to) = 0;
   std::string_view field(std::size_t column) const { return fields_[column]; }
 
+  bool refuse(std::string why) {
+    why_ = std::move(why);
+    return false;
+  }
+
   /// The beginning that trades and quotes share.
-  std::string_view begin(record& to, std::string_view opening, std::size_t time,
-                         std::size_t symbol) const {
-    const auto ms = parse_ms(field(time));
-    if (!ms) return wrong_time;
-    if (!good_symbol(field(symbol))) return wrong_symbol;
+  bool begin(record& to, std::string_view opening, std::size_t time, std::size_t symbol) {
+    const auto ms = times_.read(field(time));
+    if (!ms) return refuse(times_.why());
+    if (!good_symbol(field(symbol))) return refuse(no_symbol(field(symbol)));
     to.key = field(symbol);
     to.time_us = *ms * us_per_ms;
     to.payload = opening;
     (to.payload += to.key) += R"(","time":)";
     to.payload += std::to_string(to.time_us);
-    return {};
+    return true;
   }
   /// `,"name":"12.5"`; false if the field is no number of 0 or more.
-  bool number(record& to, std::string_view name, std::size_t column) const {
+  bool number(record& to, std::string_view name, std::size_t column) {
     const auto value = parse_fixed(field(column));
-    if (!value || *value < fixed()) return false;
+    if (!value || *value < fixed()) return refuse(no_number(name, field(column)));
     ((to.payload += ",\"") += name) += "\":\"";
     (to.payload += to_string(*value)) += '"';
     return true;
@@ -104,6 +115,8 @@ class csv_parser : public line_parser {
  private:
   std::size_t count_;
   std::vector<std::string_view> fields_;
+  ms_column times_{ms_end};
+  std::string why_;
 };
 
 class trades_parser final : public csv_parser {
@@ -116,12 +129,11 @@ class trades_parser final : public csv_parser {
         size_(h.index("size")) {}
 
  private:
-  std::string_view make(record& to) override {
-    const auto wrong = begin(to, R"({"type":"trade","symbol":")", time_, symbol_);
-    if (!wrong.empty()) return wrong;
-    if (!number(to, "price", price_) || !number(to, "size", size_)) return wrong_number;
+  bool make(record& to) override {
+    if (!begin(to, R"({"type":"trade","symbol":")", time_, symbol_)) return false;
+    if (!number(to, "price", price_) || !number(to, "size", size_)) return false;
     to.payload += '}';
-    return {};
+    return true;
   }
   std::size_t time_, symbol_, price_, size_;
 };
@@ -142,19 +154,19 @@ class quotes_parser final : public csv_parser {
     return field(price).empty() && field(size).empty();
   }
   bool side(record& to, std::string_view name, std::size_t price, std::string_view size_name,
-            std::size_t size) const {
+            std::size_t size) {
     return empty(price, size) || (number(to, name, price) && number(to, size_name, size));
   }
 
-  std::string_view make(record& to) override {
-    const auto wrong = begin(to, R"({"type":"quote","symbol":")", time_, symbol_);
-    if (!wrong.empty()) return wrong;
-    if (empty(bid_, bid_size_) && empty(ask_, ask_size_)) return no_side;
+  bool make(record& to) override {
+    if (!begin(to, R"({"type":"quote","symbol":")", time_, symbol_)) return false;
+    if (empty(bid_, bid_size_) && empty(ask_, ask_size_))
+      return refuse("bid, bid_size, ask, ask_size: all are empty");
     if (!side(to, "bid", bid_, "bid_size", bid_size_) ||
         !side(to, "ask", ask_, "ask_size", ask_size_))
-      return wrong_number;
+      return false;
     to.payload += '}';
-    return {};
+    return true;
   }
   std::size_t time_, symbol_, bid_, bid_size_, ask_, ask_size_;
 };
@@ -163,25 +175,28 @@ class daily_parser final : public csv_parser {
  public:
   daily_parser(const columns& h, std::string symbol)
       : csv_parser(h), symbol_(std::move(symbol)), date_(h.index("date")) {
+    if (h.has({"symbol"})) symbol_column_ = h.index("symbol");
     for (const auto name : names) values_.push_back(h.index(name));
   }
 
  private:
   static constexpr std::string_view names[] = {"open", "high", "low", "close", "volume"};
 
-  std::string_view make(record& to) override {
+  bool make(record& to) override {
     const auto day = field(date_).size() == 10 ? parse_time(field(date_)) : std::nullopt;
-    if (!day) return wrong_time;
-    to.key = symbol_;
+    if (!day) return refuse(no_date(field(date_)));
+    to.key = symbol_column_ ? field(*symbol_column_) : symbol_;
+    if (!good_symbol(to.key)) return refuse(no_symbol(to.key));
     to.time_us = *day;
-    to.payload = R"({"type":"bar","symbol":")" + symbol_ + R"(","period":"1d","time":)" +
+    to.payload = R"({"type":"bar","symbol":")" + to.key + R"(","period":"1d","time":)" +
                  std::to_string(*day);
     for (std::size_t i = 0; i < values_.size(); ++i)
-      if (!number(to, names[i], values_[i])) return wrong_number;
+      if (!number(to, names[i], values_[i])) return false;
     to.payload += '}';
-    return {};
+    return true;
   }
   std::string symbol_;
+  std::optional<std::size_t> symbol_column_;
   std::size_t date_;
   std::vector<std::size_t> values_;
 };

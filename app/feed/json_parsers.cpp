@@ -8,8 +8,10 @@ namespace troupe::feed {
 
 namespace {
 
-constexpr std::string_view wrong_time = "bad time", no_symbol = "no symbol",
-                           no_object = "no JSON object after the time";
+constexpr std::string_view no_nanoseconds = "does not begin with a time in nanoseconds",
+                           no_object = "no JSON object after the time",
+                           no_micros = "time: none in microseconds since 1970",
+                           no_name = "symbol: none of 1 to 32 characters";
 
 /// What stands between the quotes after `before`; empty if it is not there.
 std::string_view text_after(std::string_view line, std::string_view before) {
@@ -40,14 +42,14 @@ class frames_parser final : public line_parser {
   std::string_view parse(std::string_view line, record& to) override {
     std::size_t digits = 0;
     const auto ns = number_at(line, digits);
-    if (!ns) return wrong_time;
+    if (!ns) return no_nanoseconds;
     line.remove_prefix(digits);
     if (!line.starts_with(" {")) return no_object;
     line.remove_prefix(1);
     const auto stream = text_after(line, R"("stream":")");
     const auto symbol =
         stream.empty() ? text_after(line, R"("s":")") : stream.substr(0, stream.find('@'));
-    if (!good_symbol(symbol)) return no_symbol;
+    if (!good_symbol(symbol)) return no_name;
     to.key = upper(symbol);
     to.payload = line;
     to.time_us = *ns / 1'000;
@@ -61,13 +63,13 @@ class records_parser final : public line_parser {
   std::string_view parse(std::string_view line, record& to) override {
     constexpr std::string_view before = R"("time":)";
     const auto symbol = text_after(line, R"("symbol":")");
-    if (!good_symbol(symbol)) return no_symbol;
+    if (!good_symbol(symbol)) return no_name;
     const auto at = line.find(before);
     std::size_t digits = 0;
     const auto time = at == std::string_view::npos
                           ? std::nullopt
                           : number_at(line.substr(at + before.size()), digits);
-    if (!time) return wrong_time;
+    if (!time) return no_micros;
     to.key = symbol;
     to.payload = line;
     to.time_us = *time;

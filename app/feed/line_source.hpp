@@ -13,6 +13,8 @@ namespace troupe::feed {
 class line_source {
  public:
   static constexpr std::size_t line_max = 900'000;
+  /// What is wrong with a longer one.
+  static constexpr std::string_view too_long = "a line of more than 900,000 bytes";
 
   /// Throws unreadable_file.
   explicit line_source(const std::string& path);

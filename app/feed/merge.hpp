@@ -21,6 +21,8 @@ class merger {
   /// The next record, good until the next call; nothing at the end.
   const record* next();
   const readers& files() const { return files_; }
+  /// The one whose record `next` gave. Requires: it gave one.
+  const record_reader& file() const { return *files_[*given_]; }
   /// Share of the files' bytes that has been read.
   double share() const;
 

@@ -13,7 +13,8 @@ namespace troupe::feed {
 /// Splits at commas, into `to`; a field may stand in quotes (and can hold no comma even then).
 void split(std::string_view line, std::vector<std::string_view>& to);
 
-/// A CSV file's columns by their names.
+/// A CSV file's columns by their names, whatever their case and the blanks around them. Requires:
+/// names in small letters.
 class columns {
  public:
   explicit columns(std::string_view header);
@@ -33,6 +34,7 @@ bool good_symbol(std::string_view symbol);
 
 std::unique_ptr<line_parser> make_trades_parser(const columns& header);
 std::unique_ptr<line_parser> make_quotes_parser(const columns& header);
+/// `symbol`: of bars without a column of that name.
 std::unique_ptr<line_parser> make_daily_parser(const columns& header, std::string symbol);
 std::unique_ptr<line_parser> make_frames_parser();
 std::unique_ptr<line_parser> make_records_parser();

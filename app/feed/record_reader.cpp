@@ -16,7 +16,8 @@ constexpr std::string_view allowed =
     "ts_ms,symbol,price,size "
     "(trades), ts_ms,symbol,bid,bid_size,ask,ask_size (quotes) or date,open,high,low,close,volume "
     "(daily bars of the "
-    "symbol that the file is named after), or already a record: `NANOSECONDS {frame}` or "
+    "symbol that the file is named after, or of those in a column symbol), or already a record: "
+    "`NANOSECONDS {frame}` or "
     "{\"type\":...}";
 
 const column_names trade_columns{"ts_ms", "symbol", "price", "size"};
@@ -104,10 +105,13 @@ record_reader::record_reader(const std::string& path) : lines_(path) {
   const auto kind = kind_of(line);
   if (!kind) throw app::unusable_file(path + ":1: \"" + shown(line) + "\" " + std::string(allowed));
   kind_ = *kind;
-  if (const auto twice = columns(line).twice(columns_of(kind_)); !twice.empty())
+  const columns header(line);
+  auto twice = header.twice(columns_of(kind_));
+  if (twice.empty() && kind_ == file_kind::daily) twice = header.twice({"symbol"});
+  if (!twice.empty())
     throw app::unusable_file(path + ":1: the header has the column " + std::string(twice) +
                              " twice");
-  if (kind_ == file_kind::daily && !good_symbol(symbol_of_file(path)))
+  if (kind_ == file_kind::daily && !header.has({"symbol"}) && !good_symbol(symbol_of_file(path)))
     throw app::unusable_file(
         path + ": the file's name is no symbol (1 to 32 characters, no quotes, no backslash)");
   parser_ = make_parser(kind_, line, path);
@@ -126,9 +130,10 @@ bool record_reader::next(record& to) {
       return false;
     }
     if (line.empty()) continue;
-    const auto wrong = line.size() > line_source::line_max ? "too long" : parser_->parse(line, to);
+    const auto wrong =
+        line.size() > line_source::line_max ? line_source::too_long : parser_->parse(line, to);
     if (wrong.empty()) return true;
-    if (++bad_ <= bad_lines_kept) bad_lines_.push_back({lines_.number(), wrong});
+    if (++bad_ <= bad_lines_kept) bad_lines_.push_back({lines_.number(), std::string(wrong)});
   }
 }
 

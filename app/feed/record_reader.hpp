@@ -23,7 +23,7 @@ struct record {
 class line_parser {
  public:
   virtual ~line_parser() = default;
-  /// Empty: `to` is the record. Otherwise what is wrong with the line.
+  /// Empty: `to` is the record. Otherwise what is wrong with the line, good until the next call.
   virtual std::string_view parse(std::string_view line, record& to) = 0;
 };
 
@@ -32,7 +32,7 @@ std::string_view name_of(file_kind kind);
 /// Told by a file's first line: the columns of a CSV file may stand in any order, further ones are
 /// ignored.
 std::optional<file_kind> kind_of(std::string_view first_line);
-/// `path` names the symbol of daily bars.
+/// `path` names the symbol of daily bars without a column `symbol`.
 std::unique_ptr<line_parser> make_parser(file_kind kind, std::string_view first_line,
                                          const std::string& path);
 /// `AAPL` of `data/AAPL.csv.gz`.
@@ -41,7 +41,7 @@ std::string symbol_of_file(const std::string& path);
 /// A line that was skipped.
 struct bad_line {
   std::uint64_t number = 0;
-  std::string_view why;  // A fixed text.
+  std::string why;  // Field and what it should be.
 };
 
 /// The records of one file, in its order.

@@ -81,7 +81,8 @@ strategy_def grid_maker_def() {
         return std::make_unique<grid_maker>(grid_shape{static_cast<std::int64_t>(p["levels"]),
                                                        p["spacing_bps"] / 1e4, p["inventory_max"]});
       },
-      {}};
+      {},
+      true};
 }
 
 }  // namespace troupe::trading

@@ -117,3 +117,18 @@ TEST_CASE("a sweep over two parameters has a heat map, combinations left out are
   CHECK(data["best"][0]["parameters"] == json::parse(R"(["1", "3"])"));
   CHECK(data["best"].size() == 3);
 }
+
+TEST_CASE("a cell of the heat map whose figure is not defined for want of losses says so") {
+  const cache filled(true);
+  const run r;
+  sweep_result sweep;
+  sweep.axes = {{"low", {1, 2}}, {"high", {2}}, {"period", {5, 6}}};
+  sweep.by = "profit_factor";
+  sweep.runs = {{{{"low", 1}, {"high", 2}, {"period", 6}}, {}},
+                {{{"low", 1}, {"high", 2}, {"period", 5}}, {}},
+                {{{"low", 2}, {"high", 2}, {"period", 5}}, {}}};
+  sweep.runs[0].metrics.wins = 3;
+  sweep.runs[1].metrics.profit_factor = 2.5;
+  const auto data = data_of(page_of(r.report, {&r.data, 1}, &sweep))["sweep"];
+  CHECK(data["heat"]["cells"] == json::parse(R"([["\u221e"], [null]])"));
+}

@@ -78,3 +78,37 @@ TEST_CASE("less drawdown ranks higher, and what is not defined ranks last") {
   CHECK(rank_of(m, "max_drawdown") == -0.25);
   CHECK(rank_of(m, "sharpe") == -HUGE_VAL);
 }
+
+TEST_CASE(
+    "a figure that is not defined because nothing was lost ranks first, without a gain last") {
+  run_metrics idle;
+  idle.days = 5;
+  idle.total_return = idle.annual_return = 0;
+  auto winner = idle;
+  winner.total_return = winner.annual_return = 0.3;
+  winner.trades = winner.wins = 3;
+  auto loser = winner;
+  loser.profit_factor = loser.sortino = loser.calmar = 0.5;
+  for (const auto* by : {"profit_factor", "sortino", "calmar"}) {
+    CAPTURE(by);
+    sweep_result sweep;
+    sweep.by = by;
+    sweep.runs = {{{{"x", 0}}, idle}, {{{"x", 1}}, loser}, {{{"x", 2}}, winner}};
+    rank(sweep);
+    CHECK(sweep.runs[0].parameters.at("x") == 2);
+    CHECK(sweep.runs[2].parameters.at("x") == 0);
+  }
+  auto small = winner;
+  small.total_return = 0.1;
+  sweep_result sweep;
+  sweep.by = "profit_factor";
+  sweep.runs = {{{{"x", 0}}, small}, {{{"x", 1}}, winner}, {{{"x", 2}}, winner}};
+  rank(sweep);
+  CHECK(sweep.runs[0].parameters.at("x") == 1);  // Of equals the higher return, then the first.
+  CHECK(sweep.runs[1].parameters.at("x") == 2);
+  CHECK(sweep.runs[2].parameters.at("x") == 0);
+  run_metrics one_day;
+  one_day.total_return = 0.3;
+  CHECK(rank_of(one_day, "sortino") == -HUGE_VAL);
+  CHECK(rank_of(winner, "sharpe") == -HUGE_VAL);
+}

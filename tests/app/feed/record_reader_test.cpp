@@ -92,35 +92,99 @@ TEST_CASE("lines that are nothing are skipped, with a reason") {
   };
   const row rows[] = {
       {trades, "1,A,1,1,Q,0,0", ""},
-      {trades, "1,A,1,1,Q,0", "another number of fields than the header"},
-      {trades, "1,A,1,1,Q,0,0,0", "another number of fields than the header"},
-      {trades, "x,A,1,1,Q,0,0", "bad time"},
-      {trades, ",A,1,1,Q,0,0", "bad time"},
-      {trades, "-1,A,1,1,Q,0,0", "bad time"},
-      {trades, "99999999999999999999,A,1,1,Q,0,0", "bad time"},
-      {trades, "253402300800000,A,1,1,Q,0,0", "bad time"},
-      {trades, "1,,1,1,Q,0,0", "bad symbol"},
-      {trades, "1,A\"B,1,1,Q,0,0", "bad symbol"},
-      {trades, "1,A\\,1,1,Q,0,0", "bad symbol"},
-      {trades, "1,A\tB,1,1,Q,0,0", "bad symbol"},
-      {trades, "1,ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG,1,1,Q,0,0", "bad symbol"},
-      {trades, "1,A,,1,Q,0,0", "bad price or size"},
-      {trades, "1,A,1,1e3,Q,0,0", "bad price or size"},
-      {trades, "1,A,-1,1,Q,0,0", "bad price or size"},
-      {trades, "1,A,nan,1,Q,0,0", "bad price or size"},
-      {trades, "1,A,1.000000001,1,Q,0,0", "bad price or size"},
-      {trades, "1,A,99999999999999,1,Q,0,0", "bad price or size"},
-      {quotes, "1,A,,,,,Q,0,0", "neither side"},
-      {quotes, "1,A,1,,,,Q,0,0", "bad price or size"},
-      {quotes, "1,A,1,1,,5,Q,0,0", "bad price or size"},
-      {daily, "1998-02-30,1,1,1,1,1", "bad time"},
-      {daily, "1998-01-02T00:00:00,1,1,1,1,1", "bad time"},
-      {daily, "1998-01-02,1,1,1,,1", "bad price or size"},
+      {trades, "1,A,1,1,Q,0", "6 fields, and the header has 7"},
+      {trades, "1,A,1,1,Q,0,0,0", "8 fields, and the header has 7"},
+      {trades, "x,A,1,1,Q,0,0", "ts_ms: \"x\" is no time in milliseconds since 1970"},
+      {trades, ",A,1,1,Q,0,0", "ts_ms: \"\" is no time in milliseconds since 1970"},
+      {trades, "-1,A,1,1,Q,0,0", "ts_ms: \"-1\" is no time in milliseconds since 1970"},
+      {trades, "99999999999999999999,A,1,1,Q,0,0",
+       "ts_ms: \"99999999999999999999\" is no time in milliseconds since 1970"},
+      {trades, "253402300800000,A,1,1,Q,0,0",
+       "ts_ms: \"253402300800000\" looks like microseconds; ts_ms is in milliseconds since 1970"},
+      {trades, "1609718400000000000,A,1,1,Q,0,0",
+       "ts_ms: \"1609718400000000000\" looks like nanoseconds; ts_ms is in milliseconds since "
+       "1970"},
+      {trades, "1609718400,A,1,1,Q,0,0",
+       "ts_ms: \"1609718400\" looks like seconds; ts_ms is in milliseconds since 1970"},
+      {trades, "1,,1,1,Q,0,0",
+       "symbol: \"\""
+       " is no symbol (1 to 32 characters, no quotes, no backslash)"},
+      {trades, "1,A\"B,1,1,Q,0,0",
+       "symbol: \"A\"B\""
+       " is no symbol (1 to 32 characters, no quotes, no backslash)"},
+      {trades, "1,A\\,1,1,Q,0,0",
+       "symbol: \"A\\\""
+       " is no symbol (1 to 32 characters, no quotes, no backslash)"},
+      {trades, "1,A\tB,1,1,Q,0,0",
+       "symbol: \"A\\x09B\""
+       " is no symbol (1 to 32 characters, no quotes, no backslash)"},
+      {trades, "1,ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG,1,1,Q,0,0",
+       "symbol: \"ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG\""
+       " is no symbol (1 to 32 characters, no quotes, no backslash)"},
+      {trades, "1,A,,1,Q,0,0",
+       "price: \"\""
+       " is no number of 0 to 92233720368 with at most 8 decimals"},
+      {trades, "1,A,1,1e3,Q,0,0",
+       "size: \"1e3\""
+       " is no number of 0 to 92233720368 with at most 8 decimals"},
+      {trades, "1,A,-1,1,Q,0,0",
+       "price: \"-1\""
+       " is no number of 0 to 92233720368 with at most 8 decimals"},
+      {trades, "1,A,nan,1,Q,0,0",
+       "price: \"nan\""
+       " is no number of 0 to 92233720368 with at most 8 decimals"},
+      {trades, "1,A,1.000000001,1,Q,0,0",
+       "price: \"1.000000001\" has more than 8 decimals: round it to 8"},
+      {trades, "1,A,1.00000000x,1,Q,0,0",
+       "price: \"1.00000000x\""
+       " is no number of 0 to 92233720368 with at most 8 decimals"},
+      {trades, "1,A,99999999999999,1,Q,0,0",
+       "price: \"99999999999999\""
+       " is no number of 0 to 92233720368 with at most 8 decimals"},
+      {quotes, "1,A,,,,,Q,0,0", "bid, bid_size, ask, ask_size: all are empty"},
+      {quotes, "1,A,1,,,,Q,0,0",
+       "bid_size: \"\""
+       " is no number of 0 to 92233720368 with at most 8 decimals"},
+      {quotes, "1,A,1,1,,5,Q,0,0",
+       "ask: \"\""
+       " is no number of 0 to 92233720368 with at most 8 decimals"},
+      {daily, "1998-02-30,1,1,1,1,1", "date: \"1998-02-30\" is no date such as 2024-08-09"},
+      {daily, "1998-01-02T00:00:00,1,1,1,1,1",
+       "date: \"1998-01-02T00:00:00\" is no date such as 2024-08-09"},
+      {daily, "1998-01-02,1,1,1,,1",
+       "close: \"\""
+       " is no number of 0 to 92233720368 with at most 8 decimals"},
   };
   for (const auto& r : rows) {
     CAPTURE(r.line);
     CHECK(reason(r.header, r.line) == r.why);
   }
+}
+
+TEST_CASE("a file whose first time is none of seconds is none of seconds") {
+  CHECK(payloads_of("ts_ms,symbol,price,size\n1,A,1,1\n1609718400,A,1,1\n").size() == 2);
+  CHECK(payloads_of("ts_ms,symbol,price,size\n1609718400,A,1,1\n1609718460,A,1,1\n").empty());
+  CHECK(payloads_of("ts_ms,symbol,price,size\nx,A,1,1\n1609718400,A,1,1\n").empty());
+}
+
+TEST_CASE("a header's names count whatever their case and the blanks around them") {
+  CHECK(payloads_of("TS_MS, Symbol ,Price,SIZE\n1,A,1,2\n") ==
+        std::vector<std::string>{
+            R"({"type":"trade","symbol":"A","time":1000,"price":"1","size":"2"})"});
+  CHECK(payloads_of("Date,Open,High,Low,Close,Adj Close,Volume\n1998-01-02,1,2,1,2,9,5\n").size() ==
+        1);
+  CHECK(refusal("date,open,high,low,close,Close,volume\n") ==
+        "f.csv:1: the header has the column close twice");
+}
+
+TEST_CASE("daily bars are of the symbols in their column, if there is one") {
+  CHECK(
+      payloads_of("date,symbol,open,high,low,close,volume\n1998-01-02,IBM,1,1,1,1,0\n",
+                  "a\"b.csv") ==
+      std::vector<std::string>{
+          R"({"type":"bar","symbol":"IBM","period":"1d","time":883699200000000,"open":"1","high":"1","low":"1","close":"1","volume":"0"})"});
+  CHECK(reason("date,symbol,open,high,low,close,volume\n", "1998-01-02,,1,1,1,1,0")
+            .starts_with("symbol: \"\" is no symbol"));
 }
 
 TEST_CASE("all bad lines are counted, the first ones kept with their numbers") {
@@ -156,9 +220,9 @@ TEST_CASE(
   CHECK(r.payload == bare);
   CHECK(!reader.next(r));
   REQUIRE(reader.bad_lines().size() == 3);
-  CHECK(reader.bad_lines()[0].why == "bad time");
+  CHECK(reader.bad_lines()[0].why == "does not begin with a time in nanoseconds");
   CHECK(reader.bad_lines()[1].why == "no JSON object after the time");
-  CHECK(reader.bad_lines()[2].why == "no symbol");
+  CHECK(reader.bad_lines()[2].why == "symbol: none of 1 to 32 characters");
 }
 
 TEST_CASE("Troupe's own records go on as they are") {
