@@ -279,6 +279,12 @@ void shard_host::answer(request_ref to, nlohmann::json what) {
   clients_.erase(it);
 }
 
+void shard_host::refuse_clients(std::string_view error, std::string_view detail) {
+  for (auto& [ref, promise] : clients_)
+    promise.deliver(nlohmann::json{{"error", error}, {"detail", detail}}.dump());
+  clients_.clear();
+}
+
 void shard_host::wake_at(time_point when) {
   if (woken_at_ != time_point{} && woken_at_ <= when) return;
   woken_at_ = when;
@@ -294,6 +300,7 @@ void shard_host::live(epoch) {
 void shard_host::drained(epoch era) {
   done_ = true;
   environment_.egress->close(shard_);
+  refuse_clients("shard_unavailable", "the shard has just left");
   environment_.store->release(shard_, era, [self = caf::actor_cast<caf::actor>(this)] {
     caf::anon_send_exit(self, caf::exit_reason::user_shutdown);
   });
@@ -314,10 +321,7 @@ void shard_host::fail(shard_failure why) {
   environment_.ingress->unassign(shard_);
   environment_.egress->close(shard_);
   if (why.what == shard_failure::kind::store) environment_.board->store_is_lost(shard_);
-  const auto* const error = error_of(why.what);
-  for (auto& [ref, promise] : clients_)
-    promise.deliver(nlohmann::json{{"error", error}, {"detail", why.reason}}.dump());
-  clients_.clear();
+  refuse_clients(error_of(why.what), why.reason);
   send(supervisor_, shard_failed{shard_, machine_.era(), std::move(why)});
   quit();
 }

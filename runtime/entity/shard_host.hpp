@@ -81,6 +81,8 @@ class shard_host final : public caf::event_based_actor, private shard_world {
   auto later(Step step);
   void on_feed_bytes(const std::string& text);
   request_ref remember_client();
+  /// Every client that still waits gets this answer.
+  void refuse_clients(std::string_view error, std::string_view detail);
   /// Runs `ask(machine, reference of the client)`; its answer is the client's.
   template <class Ask>
   caf::result<std::string> on_client(Ask ask);

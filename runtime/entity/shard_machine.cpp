@@ -175,6 +175,7 @@ void shard_machine::on_wake() {
   forget_answers();
   hold_back_if_full();
   maybe_commit();
+  drain_further();  // What ended last may have come to nothing, without a commit.
   wake_when_needed();
 }
 
@@ -195,7 +196,7 @@ void shard_machine::on_lease_lost(bool for_ever) {
 
 void shard_machine::drain_further() {
   if (!draining_ || phase_ != phase::live || closing_ || running_ || !inbox_.empty() ||
-      outbox_.undelivered() > 0)
+      loading_ > 0 || open_.urgent() || outbox_.undelivered() > 0)
     return;
   if (outbox_.has_delivered() || !changed_.empty()) {
     checkpoint_now_ = true;

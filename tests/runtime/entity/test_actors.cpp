@@ -35,6 +35,13 @@ class slow_to_release final : public store::shard_store {
   }
   void commit(store::commit_batch batch, commit_done done) override { done(disk_.apply(batch)); }
   void load(shard_id, std::vector<entity_id> ids, load_done done) override {
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(load_later_, false)) {
+        loading_ = [this, ids, done] { load(home, ids, done); };
+        return;
+      }
+    }
     std::vector<store::entity_row> rows;
     for (const auto& id : ids)
       if (const auto it = disk_.entities.find(id); it != disk_.entities.end())
@@ -60,6 +67,12 @@ class slow_to_release final : public store::shard_store {
     const std::lock_guard lock(mutex_);
     return done_ != nullptr;
   }
+  /// The next load is answered by `load_now` only.
+  void load_later() {
+    const std::lock_guard lock(mutex_);
+    load_later_ = true;
+  }
+  void load_now() { loading_(); }
   /// Before the shard is taken.
   void keep(store::entity_row row) { disk_.entities[row.id] = std::move(row); }
 
@@ -68,6 +81,8 @@ class slow_to_release final : public store::shard_store {
   std::mutex mutex_;
   epoch released_{0};
   std::function<void()> done_;
+  bool load_later_ = false;
+  std::function<void()> loading_;
 };
 
 class no_ingress final : public ingress_port {
@@ -216,6 +231,21 @@ TEST_CASE("who asks a shard that has just left is told so at once") {
   CHECK(r.egress.closed());  // It would keep the shard's memory.
   CHECK(r.store.let_go() == epoch(1));
   CHECK(r.hears_that_it_is_down(r.host));
+}
+
+TEST_CASE("who asked a shard before it is handed over is answered") {
+  host_rig r;
+  r.store.load_later();
+  auto shown = r.self->request(r.host, patience, show_entity{{"savings", "x"}});
+  r.drain();
+  CHECK(r.ask(r.host, "deposit")["error"] == "shard_unavailable");
+  CHECK(!r.store.asked_to_release());
+  r.store.load_now();
+  json answer;
+  shown.receive([&](const std::string& text) { answer = json::parse(text); },
+                [&](caf::error& e) { answer["error"] = r.system.render(e); });
+  CHECK(answer["error"] == "unknown_entity");
+  CHECK(r.store.let_go() == epoch(1));
 }
 
 namespace {

@@ -72,6 +72,12 @@ struct rig {
     machine().on_request({"savings", "x"}, {"deposit", {{"amount", 5}}}, request,
                          request_ref(++asked));
   }
+  static void let(std::deque<std::function<void()>>& calls) {
+    REQUIRE(!calls.empty());
+    const auto call = std::move(calls.front());
+    calls.pop_front();
+    call();
+  }
   std::uint64_t asked = 0;
 };
 
@@ -218,4 +224,40 @@ TEST_CASE("residents keep their slots while others come and go, and the first fr
   CHECK(all.add(kind, name(1)).value() == 0);
   CHECK(!all.contains(slot_id(1)));
   CHECK(!all.contains(slot_id(100'000)));
+}
+
+TEST_CASE("a shard that is handed over while it loads lets nothing go that it has already done") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    rig r;
+    const message ring{"ring", {{"count", 0}}};
+    CHECK(r.ask({"alarm", "a"}, ring) == 1);
+    r.machine().on_show({"savings", "y"}, request_ref(50));  // Has to be loaded first.
+    r.machine().on_request({"alarm", "a"}, ring, "", request_ref(51));
+    rig::let(r.world->entity_calls);
+    r.machine().on_drain();
+    std::mt19937_64 random(seed);
+    while (!r.world->drained_) REQUIRE(r.world->step(random));
+    CHECK(r.world->replies[50]["error"] == "unknown_entity");
+    CHECK(r.world->replies[51] == 2);
+    CHECK(r.disk.entities.at({"alarm", "a"}).state == "2");
+  }
+}
+
+TEST_CASE("a shard is handed over though the last that it did came to nothing") {
+  rig r;
+  r.machine().on_request({"alarm", "a"}, {"ring", {{"count", 0}}}, "", request_ref(1));
+  r.machine().on_call_answered({"savings", "x"}, {"post", "7", {}}, {});  // Changes nothing.
+  r.machine().on_drain();
+  r.clock += 20ms;  // The first is committed before the second begins.
+  rig::let(r.world->store_reads);
+  rig::let(r.world->entity_calls);
+  rig::let(r.world->entity_calls);
+  rig::let(r.world->store_calls);
+  CHECK(r.disk.entities.contains({"alarm", "a"}));
+  r.world->run_all();
+  r.clock += 1s;
+  r.machine().on_wake();
+  r.world->run_all();
+  CHECK(r.world->drained_);
 }
