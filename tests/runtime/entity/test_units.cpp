@@ -246,7 +246,7 @@ TEST_CASE("a shard that is handed over while it loads lets nothing go that it ha
 
 TEST_CASE("a shard is handed over though the last that it did came to nothing") {
   rig r;
-  r.machine().on_request({"alarm", "a"}, {"set", {{"count", 1}}}, "", request_ref(1));
+  r.machine().on_request({"alarm", "a"}, {"ring", {{"count", 0}}}, "", request_ref(1));
   r.machine().on_call_answered({"savings", "x"}, {"post", "7", {}}, {});  // Changes nothing.
   r.machine().on_drain();
   r.clock += 20ms;  // The first is committed before the second begins.
