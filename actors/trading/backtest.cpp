@@ -1,6 +1,7 @@
 #include "actors/trading/backtest.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "runtime/base/ensure.hpp"
@@ -165,6 +166,9 @@ backtest_result backtest::finish() {
   result_.trips = performance_.trips();
   result_.cash = portfolio_.cash();
   for (const auto& one : portfolio_.positions()) result_.positions.push_back(one.quantity);
+  for (std::size_t symbol = 0; symbol < books_.size(); ++symbol)
+    std::ranges::transform(result_.refused, session_.counters(symbol).refused,
+                           result_.refused.begin(), std::plus());
   return std::move(result_);
 }
 

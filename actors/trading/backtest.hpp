@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -46,6 +47,8 @@ struct order_row {
 
 struct backtest_result {
   std::int64_t events = 0;
+  /// Of them: what the market's rules refuse, by market::refusal. No strategy has seen those.
+  std::array<std::int64_t, market::refusal_count> refused{};
   std::vector<order_row> orders;
   std::vector<fill> fills;
   std::vector<round_trip> trips;

@@ -240,6 +240,10 @@ const std::vector<own_order>& session::open_orders(std::size_t symbol) const {
   return slots_[symbol]->desk.open_;
 }
 
+const market::symbol_counters& session::counters(std::size_t symbol) const {
+  return slots_[symbol]->market.counters();
+}
+
 const market_view& session::view(std::size_t symbol) const {
   return slots_[symbol]->view;
 }

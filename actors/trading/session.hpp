@@ -124,6 +124,8 @@ class session {
   fixed position(std::size_t symbol) const;
   const std::vector<own_order>& open_orders(std::size_t symbol) const;
   const market_view& view(std::size_t symbol) const;
+  /// What the symbol has taken, and refused by the market's rules.
+  const market::symbol_counters& counters(std::size_t symbol) const;
   std::int64_t last_number() const { return last_number_; }
 
   /// The state as JSON text.

@@ -177,12 +177,24 @@ json limits_json(const backtest_settings& s) {
   return {{"default", to_json(limits)}};
 }
 
+json refused_json(const backtest_result& r) {
+  auto all = json::object();
+  for (std::size_t i = 0; i < r.refused.size(); ++i)
+    if (r.refused[i] > 0) all[std::string(name_of(market::refusal(i)))] = r.refused[i];
+  return all;
+}
+
 /// What the report would be without, silently.
 void add_left_out(std::string& to, const backtest_report& r) {
   if (r.left_out > 0)
     to += "records left out: " + feed::grouped(r.left_out) +
           " (tickers, book updates, other bars, ticks beside bars)\n";
   if (r.bad_lines > 0) to += "bad lines skipped: " + feed::grouped(r.bad_lines) + '\n';
+  const auto refused = refused_json(r.result);
+  if (refused.empty()) return;
+  to += "events that the market's rules refuse:";
+  for (const auto& [name, count] : refused.items()) to += ' ' + name + ' ' + count.dump();
+  to += " (no strategy has seen them)\n";
 }
 
 json json_of(const round_trip& t, const session_settings& s) {
@@ -264,7 +276,7 @@ json json_of(const backtest_report& report) {
           {"positions", std::move(positions)}, {"orders", std::move(orders)},
           {"fills", std::move(fills)},         {"trades", std::move(trades)},
           {"equity", std::move(equity)},       {"bad_lines", report.bad_lines},
-          {"left_out", report.left_out}};
+          {"left_out", report.left_out},       {"refused", refused_json(r)}};
 }
 
 }  // namespace troupe::app

@@ -224,9 +224,12 @@ backtest_report run_one(const options& o, const backtest_settings& settings,
   report.bad_lines = market.bad_lines;
   report.left_out = market.left_out;
   report.begin = INT64_MAX;
+  report.end = INT64_MIN;
   for (const auto& one : market.symbols) {
-    report.begin = std::min(report.begin, one.events.front().time);
-    report.end = std::max(report.end, known_at(one.events.back()));
+    for (const auto& e : one.events) {
+      report.begin = std::min(report.begin, e.time);
+      report.end = std::max(report.end, known_at(e));
+    }
   }
   return report;
 }

@@ -13,11 +13,26 @@ constexpr std::string_view no_nanoseconds = "does not begin with a time in nanos
                            no_micros = "time: none in microseconds since 1970",
                            no_name = "symbol: none of 1 to 32 characters";
 
-/// What stands between the quotes after `before`; empty if it is not there.
-std::string_view text_after(std::string_view line, std::string_view before) {
-  const auto at = line.find(before);
-  if (at == std::string_view::npos) return {};
-  line.remove_prefix(at + before.size());
+std::string_view without_spaces_before(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  return text;
+}
+
+/// The line from the value of a field on, whose name is given with its quotes; empty: none.
+std::string_view value_of(std::string_view line, std::string_view name) {
+  for (;;) {
+    const auto at = line.find(name);
+    if (at == std::string_view::npos) return {};
+    line = without_spaces_before(line.substr(at + name.size()));
+    if (line.starts_with(':')) return without_spaces_before(line.substr(1));
+  }
+}
+
+/// The text of a field; empty: none.
+std::string_view text_of(std::string_view line, std::string_view name) {
+  line = value_of(line, name);
+  if (!line.starts_with('"')) return {};
+  line.remove_prefix(1);
   const auto end = line.find('"');
   return end == std::string_view::npos ? std::string_view() : line.substr(0, end);
 }
@@ -46,9 +61,9 @@ class frames_parser final : public line_parser {
     line.remove_prefix(digits);
     if (!line.starts_with(" {")) return no_object;
     line.remove_prefix(1);
-    const auto stream = text_after(line, R"("stream":")");
+    const auto stream = text_of(line, R"("stream")");
     const auto symbol =
-        stream.empty() ? text_after(line, R"("s":")") : stream.substr(0, stream.find('@'));
+        stream.empty() ? text_of(line, R"("s")") : stream.substr(0, stream.find('@'));
     if (!good_symbol(symbol)) return no_name;
     to.key = upper(symbol);
     to.payload = line;
@@ -58,17 +73,13 @@ class frames_parser final : public line_parser {
   }
 };
 
-/// Troupe's own JSON, as `generate --out` writes it; goes on as it is.
+/// Troupe's own JSON; goes on as it is.
 class records_parser final : public line_parser {
   std::string_view parse(std::string_view line, record& to) override {
-    constexpr std::string_view before = R"("time":)";
-    const auto symbol = text_after(line, R"("symbol":")");
+    const auto symbol = text_of(line, R"("symbol")");
     if (!good_symbol(symbol)) return no_name;
-    const auto at = line.find(before);
     std::size_t digits = 0;
-    const auto time = at == std::string_view::npos
-                          ? std::nullopt
-                          : number_at(line.substr(at + before.size()), digits);
+    const auto time = number_at(value_of(line, R"("time")"), digits);
     if (!time) return no_micros;
     to.key = symbol;
     to.payload = line;

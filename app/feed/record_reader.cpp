@@ -18,7 +18,7 @@ constexpr std::string_view allowed =
     "(daily bars of the "
     "symbol that the file is named after, or of those in a column symbol), or already a record: "
     "`NANOSECONDS {frame}` or "
-    "{\"type\":...}";
+    "{\"type\": ...}";
 
 const column_names trade_columns{"ts_ms", "symbol", "price", "size"};
 const column_names quote_columns{"ts_ms", "symbol", "bid", "bid_size", "ask", "ask_size"};
@@ -66,7 +66,8 @@ std::string_view name_of(file_kind kind) {
 }
 
 std::optional<file_kind> kind_of(std::string_view line) {
-  if (line.starts_with(R"({"type":")")) return file_kind::records;
+  if (line.starts_with('{') && line.find(R"("type")") != std::string_view::npos)
+    return file_kind::records;
   const auto digits = line.find_first_not_of("0123456789");
   if (digits != std::string_view::npos && digits > 0 && line.substr(digits).starts_with(" {"))
     return file_kind::frames;

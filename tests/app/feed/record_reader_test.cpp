@@ -235,6 +235,24 @@ TEST_CASE("Troupe's own records go on as they are") {
   CHECK(reader.bad() == 2);
 }
 
+TEST_CASE("a record of one's own may have spaces, and its fields in any order") {
+  temp_folder folder;
+  const std::vector<std::string> lines{
+      R"({"symbol": "A", "type": "trade", "time": 7, "price": "1", "size": "2"})",
+      R"({ "time" : 8 , "symbol"	:	"B" , "type" : "trade", "price": "1", "size": "2" })",
+      R"({"note": "symbol", "type": "trade", "symbol": "C", "time": 9, "price": "1", "size": "2"})"};
+  record_reader reader(folder.write("f.json", lines[0] + '\n' + lines[1] + '\n' + lines[2] + '\n'));
+  record r;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    REQUIRE(reader.next(r));
+    CHECK(r.payload == lines[i]);
+    CHECK(r.key == std::string(1, static_cast<char>('A' + i)));
+    CHECK(r.time_us == static_cast<std::int64_t>(7 + i));
+  }
+  CHECK_FALSE(reader.next(r));
+  CHECK(reader.bad() == 0);
+}
+
 TEST_CASE("files of no kind are refused by name") {
   CHECK(refusal("") == "f.csv: is empty");
   CHECK(refusal("hello\n").starts_with("f.csv:1: \"hello\" is no kind of file"));
