@@ -3,6 +3,7 @@
 #include <atomic>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -21,11 +22,15 @@ class egress_host {
       : port_(port), shard_(shard), topics_(std::move(topics)) {
     for (const auto& t : topics_) lanes_[t];
   }
-  ~egress_host() { port_.close(shard_); }
+  ~egress_host() {
+    port_.close(shard_);
+    const std::lock_guard lock(gate_->mutex);
+    gate_->open = false;
+  }
 
   void open(epoch era) {
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(gate_->mutex);
       era_ = era;
       open_ = false;
     }
@@ -34,32 +39,32 @@ class egress_host {
 
   /// A new row, durable from now on.
   void add(const std::string& topic) {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(gate_->mutex);
     auto& l = lanes_[topic];
     ++l.rows;
     send(topic, l);
   }
 
   bool all_delivered() {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(gate_->mutex);
     return std::ranges::all_of(lanes_,
                                [](const auto& l) { return l.second.delivered == l.second.rows; });
   }
   std::int64_t delivered(const std::string& topic) {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(gate_->mutex);
     return lanes_[topic].delivered;
   }
   std::int64_t rows(const std::string& topic) {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(gate_->mutex);
     return lanes_[topic].rows;
   }
   bool is_open() {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(gate_->mutex);
     return open_;
   }
   /// What the last `open` found.
   std::map<std::string, sequence> found() {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(gate_->mutex);
     return found_;
   }
 
@@ -67,11 +72,16 @@ class egress_host {
   std::atomic<bool> reopen = true;  // After a loss, by itself.
   std::atomic<bool> went_back = false;
   std::string last_reason() {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(gate_->mutex);
     return reason_;
   }
 
  private:
+  /// What is called back may already be on its way when the port is closed.
+  struct gate {
+    std::recursive_mutex mutex;
+    bool open = true;
+  };
   struct lane {
     std::int64_t rows = 0, sent = 0, delivered = 0;
   };
@@ -84,25 +94,24 @@ class egress_host {
   }
 
   egress_port::listener listener() {
-    return {[this](const std::string& topic, sequence seq) {
-              const std::lock_guard lock(mutex_);
+    return {[this, gate = gate_](const std::string& topic, sequence seq) {
+              const std::lock_guard lock(gate->mutex);
+              if (!gate->open) return;
               auto& l = lanes_[topic];
               if (seq.value() <= l.delivered) went_back = true;
               l.delivered = std::max(l.delivered, seq.value());
             },
-            [this](const std::string&, const std::string& reason) {
+            [this, gate = gate_](const std::string&, const std::string& reason) {
+              const std::lock_guard lock(gate->mutex);
+              if (!gate->open) return;
               ++losses;
-              epoch era;
-              {
-                const std::lock_guard lock(mutex_);
-                open_ = false;
-                reason_ = reason;
-                era = era_;
-              }
-              if (reopen) open(era);
+              open_ = false;
+              reason_ = reason;
+              if (reopen) open(era_);
             },
-            [this](std::map<std::string, sequence> out) {
-              const std::lock_guard lock(mutex_);
+            [this, gate = gate_](std::map<std::string, sequence> out) {
+              const std::lock_guard lock(gate->mutex);
+              if (!gate->open) return;
               ++openings;
               found_ = out;
               open_ = true;
@@ -117,7 +126,7 @@ class egress_host {
   kafka_egress& port_;
   const shard_id shard_;
   const std::vector<std::string> topics_;
-  std::mutex mutex_;
+  const std::shared_ptr<gate> gate_ = std::make_shared<gate>();
   epoch era_;
   bool open_ = false;
   std::string reason_;
