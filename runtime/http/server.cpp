@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <latch>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <unordered_set>
@@ -52,12 +54,16 @@ class server::impl {
   ~impl() { stop(); }
 
   std::uint16_t start(const std::string& host, std::uint16_t port) {
-    ensure(!thread_.joinable(), "a server starts once");
+    ensure(runner_ == std::thread::id(), "a server starts once");
     acceptor_ = listen(*io_, host, port);
     port_ = acceptor_.local_endpoint().port();
     asio::co_spawn(io_->get_executor(), accept_all(), asio::detached);
     asio::co_spawn(io_->get_executor(), sweep(), asio::detached);
-    thread_ = std::thread([this] { io_->run(); });
+    thread_ = std::thread([this] {
+      io_->run();
+      finished_.count_down();
+    });
+    runner_ = thread_.get_id();
     log::info("http", "listening", {{"server", name_}, {"host", host}, {"port", port_.load()}});
     return port_;
   }
@@ -78,10 +84,12 @@ class server::impl {
  private:
   template <class Begin>
   void end(Begin begin) {
-    if (!thread_.joinable()) return;
-    ensure(thread_.get_id() != std::this_thread::get_id(), "a handler cannot end its server");
+    if (runner_ == std::thread::id()) return;
+    ensure(runner_ != std::this_thread::get_id(), "a handler cannot end its server");
     asio::post(*io_, begin);
-    thread_.join();
+    finished_.wait();
+    const std::lock_guard lock(joining_);  // Two may end it at once.
+    if (thread_.joinable()) thread_.join();
   }
 
   // --- Deadlines and the end.
@@ -352,7 +360,10 @@ class server::impl {
   const std::shared_ptr<asio::io_context> io_;
   event_streams streams_;
   std::atomic<std::uint16_t> port_{0};
+  std::latch finished_{1};
   std::thread thread_;
+  std::thread::id runner_;  // Its id; none before the start.
+  std::mutex joining_;
 
   // The server's thread alone.
   acceptor acceptor_;
