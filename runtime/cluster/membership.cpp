@@ -61,12 +61,11 @@ void membership::read(steady_time now) {
 void membership::on_view(store::cluster_view view, steady_time now) {
   reading_ = false;
   viewed_ = now;
+  const auto let_go_meanwhile = std::exchange(let_go_, {});
   if (view.version < view_.version) return read(now);  // A decision was quicker.
   look_at_leases(view, now);
   view_ = std::move(view);
-  for (const auto& [shard, of] : std::exchange(let_go_, {}))
-    if (shard.value() < view_.shards.size() && view_.shards[shard.value()].life == of)
-      view_.shards[shard.value()].life = nobody;
+  for (const auto& [shard, of] : let_go_meanwhile) let_go(shard, of);
   if (!alive(view_.leader)) view_.leader = nobody;  // It has left before its lease ended.
   for (auto it = peers_.begin(); it != peers_.end();) {
     if (find(it->first) != nullptr && alive(it->first)) {

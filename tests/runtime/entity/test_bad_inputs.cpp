@@ -8,8 +8,7 @@
 #include "runtime/entity/command_decoder.hpp"
 #include "runtime/entity/feed_decoder.hpp"
 #include "runtime/entity/retry.hpp"
-#include "runtime/entity/supervision.hpp"
-#include "tests/runtime/entity/model_world.hpp"
+#include "tests/runtime/entity/shard_lives.hpp"
 #include "tests/runtime/entity/tally.hpp"
 #include "tests/support/savings_account.hpp"
 
@@ -23,14 +22,7 @@ namespace {
 enum topic : std::uint32_t { numbers, commands };
 
 /// A shard of tallies and savings accounts that is restarted when it fails.
-struct busy_shard {
-  durable disk;
-  time_point clock = from_micros(1'000'000'000);
-  shard_setup setup;
-  std::unique_ptr<model_world> world;
-  supervision_limits rules;
-  shard_supervision supervision{rules};
-
+struct busy_shard : shard_lives {
   busy_shard() {
     setup.things.kinds = {tally_kind(), example::savings_kind()};
     setup.things.ingress = {numbers_topic(), {"commands", "savings", make_command_decoder}};
@@ -39,12 +31,6 @@ struct busy_shard {
     setup.shard_of = [](const entity_id&) { return shard_id(0); };
   }
 
-  void begin() {
-    world = std::make_unique<model_world>(disk, setup, clock);
-    world->machine =
-        std::make_unique<shard_machine>(shard_id(0), setup, *world, supervision.poisoned());
-    world->machine->start();
-  }
   /// Lets everything happen that waits.
   void run() {
     world->run_all();

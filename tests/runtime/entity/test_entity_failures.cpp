@@ -2,9 +2,8 @@
 #include <doctest/doctest.h>
 
 #include "runtime/codec/text.hpp"
-#include "runtime/entity/supervision.hpp"
 #include "tests/runtime/entity/ear.hpp"
-#include "tests/runtime/entity/model_world.hpp"
+#include "tests/runtime/entity/shard_lives.hpp"
 #include "tests/runtime/entity/tally.hpp"
 #include "tests/support/savings_account.hpp"
 
@@ -39,13 +38,7 @@ kind_def stone_kind() {
 const entity_id x{"savings", "x"}, y{"savings", "y"}, ear_x{"ear", "x"};
 
 /// A shard of many kinds and its successive lives.
-struct frail_shard {
-  durable disk;
-  time_point clock = from_micros(1'000'000'000);
-  shard_setup setup;
-  std::unique_ptr<model_world> world;
-  supervision_limits rules;
-  shard_supervision supervision{rules};
+struct frail_shard : shard_lives {
   shard_supervision::verdict verdict;
   std::uint64_t requests = 0;
 
@@ -58,12 +51,6 @@ struct frail_shard {
     begin();
     world->run_all();
     tell(x, {"deposit", {{"amount", 5}}});
-  }
-  void begin() {
-    world = std::make_unique<model_world>(disk, setup, clock);
-    world->machine =
-        std::make_unique<shard_machine>(shard_id(0), setup, *world, supervision.poisoned());
-    world->machine->start();
   }
   /// Lets everything happen that waits; a shard that fails begins anew if it may.
   void run() {

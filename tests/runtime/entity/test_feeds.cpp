@@ -3,9 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "runtime/codec/text.hpp"
-#include "runtime/entity/supervision.hpp"
 #include "tests/runtime/entity/ear.hpp"
-#include "tests/runtime/entity/model_world.hpp"
+#include "tests/runtime/entity/shard_lives.hpp"
 #include "tests/runtime/entity/tally.hpp"
 
 using namespace troupe;
@@ -21,13 +20,7 @@ constexpr std::uint32_t numbers = 0;
 const entity_id ear_x{"ear", "x"};
 
 /// One shard with tallies and ears, and its successive lives.
-struct feeds_life {
-  durable disk;
-  time_point clock = from_micros(1'000'000'000);
-  shard_setup setup;
-  std::unique_ptr<model_world> world;
-  supervision_limits rules;
-  shard_supervision supervision{rules};
+struct feeds_life : shard_lives {
   std::uint64_t requests = 0;
 
   feeds_life() {
@@ -40,12 +33,9 @@ struct feeds_life {
     begin();
   }
   void begin() {
-    world = std::make_unique<model_world>(disk, setup, clock);
-    world->machine = std::make_unique<shard_machine>(home, setup, *world, supervision.poisoned());
-    world->machine->start();
+    shard_lives::begin();
     world->run_all();
   }
-  shard_machine& machine() { return *world->machine; }
   void tell(const std::string& type, json body, const entity_id& to = ear_x) {
     machine().on_request(to, {type, std::move(body)}, "", request_ref(++requests));
     world->run_all();

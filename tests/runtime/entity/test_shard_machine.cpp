@@ -4,8 +4,7 @@
 
 #include "runtime/codec/text.hpp"
 #include "runtime/entity/command_decoder.hpp"
-#include "runtime/entity/supervision.hpp"
-#include "tests/runtime/entity/model_world.hpp"
+#include "tests/runtime/entity/shard_lives.hpp"
 #include "tests/runtime/entity/tally.hpp"
 #include "tests/support/savings_account.hpp"
 
@@ -21,14 +20,7 @@ constexpr shard_id elsewhere{1};
 enum topic : std::uint32_t { numbers, commands };
 
 /// One shard, its disk and its successive lives.
-struct shard_life {
-  durable disk;
-  time_point clock = from_micros(1'000'000'000);
-  shard_setup setup;
-  std::unique_ptr<model_world> world;
-  supervision_limits rules;
-  shard_supervision supervision{rules};
-
+struct shard_life : shard_lives {
   shard_life() {
     setup.things.kinds = {tally_kind(), example::savings_kind()};
     setup.things.ingress = {numbers_topic(), {"commands", "savings", make_command_decoder}};
@@ -40,12 +32,6 @@ struct shard_life {
     setup.limits.catch_up_records = 1'000'000;
   }
 
-  void begin() {
-    world = std::make_unique<model_world>(disk, setup, clock);
-    world->machine = std::make_unique<shard_machine>(home, setup, *world, supervision.poisoned());
-    world->machine->start();
-  }
-  shard_machine& machine() { return *world->machine; }
   void command(const std::string& to, const std::string& type, json body,
                const std::string& id = {}) {
     disk.in["commands"].push_back(
