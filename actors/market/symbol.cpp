@@ -171,7 +171,8 @@ void symbol::close(period_state& of, const price_bar& closed, symbol_listener& o
   thread_local std::vector<double> values;  // Memory only: every value is written below.
   values.resize(rules_->indicators.names().size());
   of.last_closed = closed.open_time;
-  of.indicators.update(indicator_bar_of(closed), values);  // NaN where a sum is beyond them.
+  // NaN where a sum is beyond them.
+  if (!values.empty()) of.indicators.update(indicator_bar_of(closed), values);
   out.bar_closed(of.length, closed, values);
 }
 

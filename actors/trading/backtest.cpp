@@ -75,13 +75,17 @@ void backtest::take(std::size_t symbol, const market_event& e, const ohlcv& deta
 /// What the venue says goes to the portfolio, whose answers may make the venue say more. The risk
 /// check hears of each fill by itself, as from the portfolio on a cluster.
 void backtest::settle_reports() {
-  for (std::size_t i = 0; i < reports_.size(); ++i) {
-    const auto report = std::move(reports_[i]);
-    const auto refused = portfolio_.take(report, *this);
-    const bool filled = report.what == report_kind::filled && refused == portfolio_refusal::none;
-    if (filled && risk_.observe(portfolio_.facts())) cancel_opening({report.offset, report.time});
+  while (!reports_.empty()) {
+    told_.swap(reports_);
+    for (const auto& report : told_) settle(report);
+    told_.clear();
   }
-  reports_.clear();
+}
+
+void backtest::settle(const order_report& report) {
+  const auto refused = portfolio_.take(report, *this);
+  const bool filled = report.what == report_kind::filled && refused == portfolio_refusal::none;
+  if (filled && risk_.observe(portfolio_.facts())) cancel_opening({report.offset, report.time});
 }
 
 void backtest::carry_out(std::size_t symbol) {
@@ -95,7 +99,8 @@ void backtest::carry_out(std::size_t symbol) {
 }
 
 void backtest::ask(order_request&& wish) {
-  auto& row = result_.orders.emplace_back(order_row{std::move(wish)});
+  auto& row = result_.orders.emplace_back();
+  row.request = std::move(wish);
   const bool was_halted = risk_.halted_by_drawdown();
   const auto answer = risk_.decide(row.request, portfolio_.facts());
   if (risk_.halted_by_drawdown() && !was_halted) cancel_opening(row.request.decided);
@@ -124,7 +129,7 @@ void backtest::mark(std::size_t symbol, const market_event& e) {
 
 void backtest::order_placed(const order& o) {
   if (o.verdict == 0) {
-    result_.orders.push_back({request_of(o)});
+    result_.orders.emplace_back().request = request_of(o);
     session_.child_placed(o.symbol.value(), child_of(o), wishes_);
   }
   rows_.resize(index_of(o) + 1);
@@ -183,6 +188,7 @@ const ohlcv& detail_of(const symbol_data& data, const market_event& e) {
 
 /// The symbol whose next event is known first; data.size(): all have ended.
 std::size_t next_symbol(std::span<const symbol_data> data, const std::vector<std::size_t>& at) {
+  if (data.size() == 1) return at[0] == data[0].events.size() ? 1 : 0;
   std::size_t first = data.size();
   std::int64_t earliest = 0;
   for (std::size_t i = 0; i < data.size(); ++i) {

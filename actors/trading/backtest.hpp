@@ -34,8 +34,8 @@ struct backtest_settings {
 
 /// What became of a request.
 struct order_row {
-  order_request request;  // Children of brackets: their terms as a request of number 0.
-  std::string id{};       // Empty: denied.
+  order_request request{};  // Children of brackets: their terms as a request of number 0.
+  std::string id{};         // Empty: denied.
   risk_refusal refused = risk_refusal::none;
   std::string detail{};  // Of the refusal, or the reason of the order's end.
   order_status status = order_status::pending;
@@ -82,6 +82,7 @@ class backtest final : portfolio_listener {
   void order_changed(const order& o) override;
 
   void settle_reports();
+  void settle(const order_report& report);
   void carry_out(std::size_t symbol);
   void ask(order_request&& wish);
   void cancel_opening(const decision_point& at);
@@ -96,7 +97,8 @@ class backtest final : portfolio_listener {
   performance performance_;
   backtest_result result_;
   session_effects wishes_;
-  paper_book::reports reports_;
+  paper_book::reports reports_;    // Not settled yet.
+  paper_book::reports told_;       // Being settled.
   std::vector<std::size_t> rows_;  // By the order's number.
   std::vector<wide> values_;       // Of the positions, by symbol, units of 1e-16.
   wide held_ = 0;                  // Their sum.

@@ -46,7 +46,7 @@ constexpr fixed round_down(fixed value, fixed step) {
 }
 
 constexpr bool is_multiple(fixed value, fixed step) {
-  return value.raw() % step.raw() == 0;
+  return value.raw() == 0 || value.raw() % step.raw() == 0;
 }
 
 /// The nearest `fixed`: its greatest or least value when `units` do not fit.

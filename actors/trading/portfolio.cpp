@@ -218,8 +218,10 @@ portfolio_refusal portfolio::take(const order_report& report, portfolio_listener
   if (found == orders_.end()) return portfolio_refusal::forgotten_order;
   auto& o = found->second;
   // What may change although it has ended: the order, and the entry whose bracket it belongs to.
-  ended_text_.erase(o.number);
-  ended_text_.erase(o.entry);
+  if (!ended_text_.empty()) {
+    ended_text_.erase(o.number);
+    ended_text_.erase(o.entry);
+  }
   const auto refused =
       report.what == report_kind::filled ? take_fill(o, report, out) : take_change(o, report, out);
   forget();
@@ -235,8 +237,8 @@ void portfolio::forget() {
 
 portfolio_refusal portfolio::take_change(order& o, const order_report& r, portfolio_listener& out) {
   const auto refused = follow_venue(o, r, out);
-  const auto entry = orders_.find(o.entry);
-  if (r.what == report_kind::change_refused && entry != orders_.end())
+  if (r.what != report_kind::change_refused) return refused;
+  if (const auto entry = orders_.find(o.entry); entry != orders_.end())
     follow_entry(entry->second, entry->second.children_at, out);
   return refused;
 }
@@ -312,6 +314,7 @@ void portfolio::set_status(order& o, order_status to) {
   open_.erase(std::lower_bound(open_.begin(), open_.end(), o.number));
   facts_.open_orders = static_cast<std::int64_t>(open_.size());
   count_children(o);
+  if (o.entry == 0) return;
   if (const auto entry = orders_.find(o.entry); entry != orders_.end())
     count_children(entry->second);
 }
@@ -323,9 +326,11 @@ bool portfolio::is_open(std::int64_t number) const {
 
 /// An entry places its children together, once it fills, and anew when both have ended.
 void portfolio::count_children(order& entry) {
+  const auto children = children_of(entry.take_profit, entry.stop_loss);
+  if (children == 0) return;
   const bool may_place = !is_final(entry.status) && !is_open(entry.take_profit_order) &&
                          !is_open(entry.stop_loss_order);
-  const auto now = may_place ? children_of(entry.take_profit, entry.stop_loss) : 0;
+  const auto now = may_place ? children : 0;
   facts_.children_to_come += now - entry.children_to_come;
   entry.children_to_come = now;
 }

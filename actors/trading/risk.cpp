@@ -124,9 +124,11 @@ class risk_hearing {
   verdict decide() {
     if (is_duplicate()) return std::move(verdict_);
     verdict_.number = ++risk_.verdicts_;
+    if (is_name(request_.session) && request_.number >= 1)
+      who_ = &risk_.sessions_[request_.session];
     judge();
-    if (!is_name(request_.session) || request_.number < 1) return std::move(verdict_);
-    risk_.sessions_[request_.session].newest = request_.number;
+    if (who_ == nullptr) return std::move(verdict_);
+    who_->newest = request_.number;
     if (verdict_.approved()) approve();
     return std::move(verdict_);
   }
@@ -187,9 +189,8 @@ class risk_hearing {
                  value_of(here_.position, here_.mark, rounding::down);
       here_.mark = now;
     }
-    auto& who = risk_.sessions_[request_.session];
-    risk_.enter_day(who, request_.decided.time, equity_);
-    day_equity_ = risk_.days_.at(*who.day);
+    risk_.enter_day(*who_, request_.decided.time, equity_);
+    day_equity_ = risk_.days_.at(*who_->day);
     risk_.observe_equity(equity_);
   }
 
@@ -400,6 +401,7 @@ class risk_hearing {
   const order_request& request_;
   const portfolio_facts& facts_;
   verdict verdict_;
+  risk::asker* who_ = nullptr;  // Nothing: the request does not say.
   const symbol_limits* limits_ = nullptr;
   symbol_facts here_;  // With what is in flight, marked at the decision.
   money cash_in_flight_ = 0;
