@@ -52,6 +52,13 @@ bool fits(const fill& f, const order& o) {
          f.symbol == o.terms.symbol;
 }
 
+/// No report can have an effect any more: filled to the last unit that the venue was ever told, and
+/// part of no bracket.
+bool is_closed(const order& o) {
+  return o.status == order_status::filled && o.filled == o.quantity_told && o.entry == 0 &&
+         children_of(o.take_profit, o.stop_loss) == 0;
+}
+
 bool has_fill(const order& o, std::string_view id) {
   return std::find(o.fill_ids.rbegin(), o.fill_ids.rend(), id) != o.fill_ids.rend();
 }
@@ -228,10 +235,19 @@ portfolio_refusal portfolio::take(const order_report& report, portfolio_listener
   return refused;
 }
 
+void portfolio::note_end(const order& o) {
+  (is_closed(o) ? closed_ : ended_).push_back(o.number);
+}
+
 void portfolio::forget() {
-  for (; std::ssize(ended_) > settings_.ended_max; ended_.pop_front()) {
-    orders_.erase(ended_.front());
-    ended_text_.erase(ended_.front());
+  forget(ended_, settings_.ended_max);
+  forget(closed_, std::min(settings_.ended_max, closed_max));
+}
+
+void portfolio::forget(std::deque<std::int64_t>& of, std::int64_t most) {
+  for (; std::ssize(of) > most; of.pop_front()) {
+    orders_.erase(of.front());
+    ended_text_.erase(of.front());
   }
 }
 
@@ -304,13 +320,18 @@ void portfolio::settle(order& o, const fill& f) {
 }
 
 void portfolio::set_status(order& o, order_status to) {
-  if (is_final(o.status) || !is_final(to)) {
+  if (!is_final(to)) {
     o.status = to;
     return;
   }
-  reserve(o, -1);
+  const bool late = is_final(o.status);  // It was canceled, and had been filled before.
+  if (late)
+    std::erase(ended_, o.number);
+  else
+    reserve(o, -1);
   o.status = to;
-  ended_.push_back(o.number);
+  note_end(o);
+  if (late) return;
   open_.erase(std::lower_bound(open_.begin(), open_.end(), o.number));
   facts_.open_orders = static_cast<std::int64_t>(open_.size());
   count_children(o);

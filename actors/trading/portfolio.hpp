@@ -93,7 +93,9 @@ enum class cancel_scope : std::uint8_t {
 struct portfolio_settings {
   std::string name;
   fixed cash;  // At the beginning.
-  /// How many ended orders are kept for late reports; older ones are forgotten.
+  /// How many ended orders are kept for late reports; older ones are forgotten. Of those that no
+  /// report can change, most of all, no more than `portfolio::closed_max`: they are kept so that
+  /// repeated reports are known as such.
   std::int64_t ended_max = 1000;
   bool operator==(const portfolio_settings&) const = default;
 };
@@ -171,6 +173,7 @@ class portfolio {
   /// The number of an id of this portfolio.
   std::optional<std::int64_t> number_of(std::string_view id) const;
 
+  static constexpr std::int64_t closed_max = 20;
   static constexpr int schema = 1;
   /// The state as JSON text, and back; throws bad_state.
   std::string save() const;
@@ -195,15 +198,18 @@ class portfolio {
   void set_status(order& o, order_status to);
   void count_children(order& entry);
   bool is_open(std::int64_t number) const;
+  void note_end(const order& o);
   void forget();
+  void forget(std::deque<std::int64_t>& of, std::int64_t most);
   const std::string& text_of_ended(const order& o) const;
 
   portfolio_settings settings_;
   portfolio_facts facts_;
   std::vector<holding> positions_;
   std::map<std::int64_t, order> orders_;
-  std::vector<std::int64_t> open_;  // Ascending.
-  std::deque<std::int64_t> ended_;  // Oldest end first.
+  std::vector<std::int64_t> open_;   // Ascending.
+  std::deque<std::int64_t> ended_;   // Those that late reports may still change, oldest end first.
+  std::deque<std::int64_t> closed_;  // All others.
   /// Ended orders as the state has them. They hardly ever change again, and there are many more of
   /// them than open ones in each state that is saved.
   mutable std::map<std::int64_t, std::string> ended_text_;

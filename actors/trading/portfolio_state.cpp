@@ -105,9 +105,9 @@ class portfolio_loader {
                                                  : made_.orders_.end();
       if (known == made_.orders_.end() || !is_final(known->second.status))
         damaged(path + " is not an ended order");
-      made_.ended_.push_back(known->first);
+      made_.note_end(known->second);
     });
-    if (made_.ended_.size() + made_.open_.size() != made_.orders_.size())
+    if (made_.ended_.size() + made_.closed_.size() + made_.open_.size() != made_.orders_.size())
       damaged("ended does not tell all ended orders");
   }
 
@@ -121,6 +121,7 @@ std::string portfolio::save() const {
            {"ended_max", settings_.ended_max}, {"cash", to_string(facts_.cash)},
            {"last_number", last_number_},      {"placed", facts_.placed},
            {"symbols", json::array()},         {"ended", ended_}};
+  for (const auto number : closed_) out["ended"].push_back(number);
   for (std::size_t i = 0; i < positions_.size(); ++i)
     out["symbols"].push_back(json_of(facts_.names.name(symbol_index{static_cast<std::uint32_t>(i)}),
                                      positions_[i], facts_.symbols[i].mark));

@@ -144,6 +144,32 @@ TEST_CASE("ended orders are forgotten, oldest end first, and never confused with
   CHECK(p.take(filled("p1-4", 1, side::buy, "1", "100"), out) == portfolio_refusal::unknown_order);
 }
 
+TEST_CASE("orders that no report can change are forgotten sooner than others") {
+  kept_portfolio_output out;
+  auto p = with_cash("100000");
+  p.place(request(1, side::buy, "2"), approval(1, "2"), out);
+  p.take(report(report_kind::canceled, "p1-1"), out);
+  p.place(request(2, side::buy, "2"), approval(2, "2"), out);
+  p.take(report(report_kind::canceled, "p1-2"), out);
+  p.take(filled("p1-2", 1, side::buy, "2", "100"), out);  // Before the cancel came: closed now.
+  auto with_stop = request(3, side::buy, "1");
+  with_stop.stop_loss = dec("1");
+  p.place(with_stop, approval(3, "1"), out);
+  p.take(filled("p1-3", 1, side::buy, "1", "100"), out);
+  p.take(filled("p1-4", 1, side::sell, "1", "1"), out);  // Its stop loss.
+  const auto last = p.facts().placed + portfolio::closed_max;
+  while (p.facts().placed < last) {
+    CHECK(p.find(2) != nullptr);
+    p = portfolio::load(p.save());
+    trade_now(p, side::buy, "1", "100");
+  }
+  CHECK(p.find(2) == nullptr);
+  for (const auto kept : {1, 3, 4}) CHECK(p.find(kept) != nullptr);
+  CHECK(p.take(filled("p1-1", 1, side::buy, "1", "100"), out) == portfolio_refusal::none);
+  CHECK(p.take(filled("p1-2", 1, side::buy, "2", "100"), out) ==
+        portfolio_refusal::forgotten_order);
+}
+
 TEST_CASE("cancels are asked for once, and may come too late") {
   kept_portfolio_output out;
   auto p = with_cash("100000");
