@@ -26,7 +26,7 @@ endfunction()
 
 # troupe_across_files(TARGET...): release builds optimise these libraries across their files, and link these programs
 # so: an event of a back-test passes through many small functions of several. The libraries hold plain code, too, with
-# which all other programs link faster.
+# which all other programs link faster. In one partition, since several take turns unless there is a make.
 set(across_files OFF)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   set(across_files ON)
@@ -41,7 +41,7 @@ function(troupe_across_files)
     get_target_property(type ${target} TYPE)
     if(type STREQUAL "EXECUTABLE")
       set_target_properties(${target} PROPERTIES ACROSS_FILES ON)
-      target_link_options(${target} PRIVATE -flto=auto)
+      target_link_options(${target} PRIVATE -flto=auto -flto-partition=none)
     else()
       target_link_options(${target} INTERFACE $<$<NOT:$<BOOL:$<TARGET_PROPERTY:ACROSS_FILES>>>:-fno-lto>)
     endif()
