@@ -109,7 +109,7 @@ class ingress_poller {
   std::function<void(Answer)> answered(ingress_slot& s, F f);
   void on_range(ingress_slot& s, const partition_inspector::range& range);
   void on_count(ingress_slot& s, const std::uint32_t& partitions);
-  void on_ends(const std::vector<std::pair<ingress_slot*, std::uint64_t>>& asked,
+  void on_ends(const std::vector<std::pair<ingress_slot*, std::int64_t>>& asked,
                const std::vector<std::int64_t>& ends);
   void report(ingress_slot& s, unreadable_log what);
 

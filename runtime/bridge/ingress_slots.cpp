@@ -235,12 +235,13 @@ void ingress_poller::look_at_ends() {
   ends_asked_ = now;
   // A topic at a time: one that is unknown spoils the answer about all.
   for (std::size_t topic = 0; topic < slots_.size(); ++topic) {
-    std::vector<std::pair<ingress_slot*, std::uint64_t>> asked;
+    // A slot that is tried again each second has a new life by the time the answer comes.
+    std::vector<std::pair<ingress_slot*, std::int64_t>> asked;
     for (auto& s : slots_[topic])
-      if (s && s->wanted && s->looks == 0) asked.emplace_back(s.get(), s->life);
+      if (s && s->wanted && s->looks == 0) asked.emplace_back(s.get(), s->assignment);
     if (asked.empty()) continue;
     rdk::partitions_ptr list(rd_kafka_topic_partition_list_new(static_cast<int>(asked.size())));
-    for (const auto& [s, life] : asked)
+    for (const auto& [s, assignment] : asked)
       rd_kafka_topic_partition_list_add(list.get(), names_[topic].c_str(),
                                         static_cast<std::int32_t>(s->shard.value()))
           ->offset = RD_KAFKA_OFFSET_END;
@@ -252,12 +253,12 @@ void ingress_poller::look_at_ends() {
   }
 }
 
-void ingress_poller::on_ends(const std::vector<std::pair<ingress_slot*, std::uint64_t>>& asked,
+void ingress_poller::on_ends(const std::vector<std::pair<ingress_slot*, std::int64_t>>& asked,
                              const std::vector<std::int64_t>& ends) {
   --asking_ends_;
   for (std::size_t i = 0; i < ends.size(); ++i) {
-    auto& [s, life] = asked[i];
-    if (s->life != life) continue;
+    auto& [s, assignment] = asked[i];
+    if (!s->wanted || s->assignment != assignment) continue;
     if (ends[i] >= 0)
       tell_end(*s, records_end(*s, std::max(ends[i], s->end)));
     else if (s->in_doubt == ingress_slot::doubt::none)

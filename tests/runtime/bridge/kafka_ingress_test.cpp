@@ -353,7 +353,8 @@ TEST_CASE("a partition that the client does not take is tried again until it doe
   testing::fill(topic, 0, 0, 20);
   host first, second;
   kafka_ingress ingress(options_for({topic, topic}));  // It takes no partition twice.
-  ingress.assign(shard_id(0), 1, {{0, position(20)}}, first.receiver());
+  ingress.assign(shard_id(0), 1, {{0, position(10)}}, first.receiver());
+  REQUIRE(testing::wait_until([&] { return first.count() == 10; }));
   ingress.assign(shard_id(0), 1, {{1, position(0)}}, second.receiver());
   REQUIRE(testing::wait_until([&] { return second.told_end == 20; }));  // What waits is known.
   CHECK(second.count() == 0);
