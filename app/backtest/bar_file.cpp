@@ -48,9 +48,7 @@ class bar_reader {
   /// False: the end. `wrong` says what keeps the line from being a bar; empty: `to` is it.
   bool next(bar_line& to, std::string& wrong) {
     std::string_view line;
-    do {
-      if (!lines_.next(line)) return false;
-    } while (line.empty());
+    if (!lines_.next(line)) return false;
     wrong.clear();
     read(line, to, wrong);
     return true;
@@ -72,9 +70,13 @@ class bar_reader {
         !read_price("open", x.open, wrong) || !read_price("high", x.high, wrong) ||
         !read_price("low", x.low, wrong) || !read_price("close", x.close, wrong))
       return;
-    fixed volume;
-    if (!read_number("volume", volume, wrong)) return;
-    x.volume = volume.raw();
+    const auto text = fields_[columns_->index("volume")];
+    const auto volume = parse_wide(text);
+    if (!volume || *volume < 0) {
+      wrong = feed::no_volume("volume", text);
+      return;
+    }
+    x.volume = *volume;
     if (x.low > x.open || x.low > x.close || x.high < x.open || x.high < x.close)
       wrong = "open and close must lie between low and high";
   }

@@ -97,7 +97,8 @@ class market_loader {
     if (!lines.next(line)) throw unusable_file(path + ": is empty");
     if (is_bar_header(line)) return true;
     if (!feed::kind_of(line))
-      throw unusable_file(path + ":1: " + feed::quoted(line) + ' ' + std::string(allowed));
+      throw unusable_file(path + ':' + std::to_string(lines.number()) + ": " + feed::quoted(line) +
+                          ' ' + std::string(allowed));
     return false;
   }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "actors/market/market_decoder.hpp"
 #include "app/feed/fields.hpp"
 #include "app/feed/parsers.hpp"
 #include "app/feed/text_time.hpp"
@@ -56,10 +57,7 @@ std::size_t columns::index(std::string_view name) const {
 }
 
 bool good_symbol(std::string_view symbol) {
-  return !symbol.empty() && symbol.size() <= 32 &&
-         std::all_of(symbol.begin(), symbol.end(), [](char c) {
-           return static_cast<unsigned char>(c) >= ' ' && c != 127 && c != '"' && c != '\\';
-         });
+  return market::is_symbol(symbol) && symbol.find('"') == std::string_view::npos;
 }
 
 namespace {
@@ -107,12 +105,23 @@ class csv_parser : public line_parser {
   bool number(record& to, std::string_view name, std::size_t column) {
     const auto value = parse_fixed(field(column));
     if (!value || *value < fixed()) return refuse(no_number(name, field(column)));
-    ((to.payload += ",\"") += name) += "\":\"";
-    (to.payload += to_string(*value)) += '"';
+    put(to, name, to_string(*value));
+    return true;
+  }
+  /// The same of a sum, which may be above all prices and sizes.
+  bool volume(record& to, std::string_view name, std::size_t column) {
+    const auto value = parse_wide(field(column));
+    if (!value || *value < 0) return refuse(no_volume(name, field(column)));
+    put(to, name, to_string(*value));
     return true;
   }
 
  private:
+  static void put(record& to, std::string_view name, std::string_view value) {
+    ((to.payload += ",\"") += name) += "\":\"";
+    (to.payload += value) += '"';
+  }
+
   std::size_t count_;
   std::vector<std::string_view> fields_;
   ms_column times_{ms_end};
@@ -177,10 +186,11 @@ class daily_parser final : public csv_parser {
       : csv_parser(h), symbol_(std::move(symbol)), date_(h.index("date")) {
     if (h.has({"symbol"})) symbol_column_ = h.index("symbol");
     for (const auto name : names) values_.push_back(h.index(name));
+    volume_ = h.index("volume");
   }
 
  private:
-  static constexpr std::string_view names[] = {"open", "high", "low", "close", "volume"};
+  static constexpr std::string_view names[] = {"open", "high", "low", "close"};
 
   bool make(record& to) override {
     const auto day = field(date_).size() == 10 ? parse_time(field(date_)) : std::nullopt;
@@ -192,6 +202,7 @@ class daily_parser final : public csv_parser {
                  std::to_string(*day);
     for (std::size_t i = 0; i < values_.size(); ++i)
       if (!number(to, names[i], values_[i])) return false;
+    if (!volume(to, "volume", volume_)) return false;
     to.payload += '}';
     return true;
   }
@@ -199,6 +210,7 @@ class daily_parser final : public csv_parser {
   std::optional<std::size_t> symbol_column_;
   std::size_t date_;
   std::vector<std::size_t> values_;
+  std::size_t volume_ = 0;
 };
 
 }  // namespace

@@ -115,13 +115,16 @@ void exact_sender::read_more(std::uint32_t partition) {
     l.found = history_.read(topic(), partition, position(l.look_at), {});
     l.next_found = 0;
     if (!l.found.records.empty()) return;
+    l.look_at = std::max(l.look_at, l.found.next.value());
+    if (l.look_at >= l.look_until) return;
     using outcome = bridge::history_batch::outcome;
     const bool retry = l.found.what == outcome::read || l.found.what == outcome::unavailable;
     if (!retry || interrupted() || std::chrono::steady_clock::now() > deadline)
-      throw app::failure("bridge_unavailable", "partition " + std::to_string(partition) +
-                                                   " cannot be read back from offset " +
-                                                   std::to_string(l.look_at) + ' ' +
-                                                   l.found.reason + "; run this again");
+      throw app::failure("bridge_unavailable",
+                         "partition " + std::to_string(partition) +
+                             " cannot be read back from offset " + std::to_string(l.look_at) +
+                             (l.found.reason.empty() ? "" : ": " + l.found.reason) +
+                             "; run this again");
   }
 }
 
@@ -129,7 +132,10 @@ void exact_sender::read_more(std::uint32_t partition) {
 bool exact_sender::find(std::uint32_t partition, const record& r) {
   auto& l = lanes_[partition];
   while (l.look_at < l.look_until) {
-    if (l.next_found == l.found.records.size()) read_more(partition);
+    if (l.next_found == l.found.records.size()) {
+      read_more(partition);
+      continue;
+    }
     const auto& there = l.found.records[l.next_found++];
     l.look_at = there.offset + 1;
     if (there.offset >= l.look_until || there.key != r.key || there.payload != r.payload) continue;

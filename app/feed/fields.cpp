@@ -32,8 +32,8 @@ bool is_long_decimal(std::string_view text) {
   const auto point = text.find('.');
   if (point == std::string_view::npos || text.size() <= point + 1 + decimals_max) return false;
   const auto more = text.substr(point + 1 + decimals_max);
-  const auto value = parse_fixed(text.substr(0, point + 1 + decimals_max));
-  return value && *value >= fixed() &&
+  const auto value = parse_wide(text.substr(0, point + 1 + decimals_max));
+  return value && *value >= 0 &&
          std::all_of(more.begin(), more.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
@@ -55,10 +55,21 @@ std::string no_date(std::string_view text) {
   return "date: " + quoted(text) + " is no date such as 2024-08-09";
 }
 
-std::string no_number(std::string_view column, std::string_view text) {
+namespace {
+
+std::string no_decimal(std::string_view column, std::string_view text, const char* allowed) {
   return std::string(column) + ": " + quoted(text) +
-         (is_long_decimal(text) ? " has more than 8 decimals: round it to 8"
-                                : " is no number of 0 to 92233720368 with at most 8 decimals");
+         (is_long_decimal(text) ? " has more than 8 decimals: round it to 8" : allowed);
+}
+
+}  // namespace
+
+std::string no_number(std::string_view column, std::string_view text) {
+  return no_decimal(column, text, " is no number of 0 to 92233720368 with at most 8 decimals");
+}
+
+std::string no_volume(std::string_view column, std::string_view text) {
+  return no_decimal(column, text, " is no number of 0 or more with at most 8 decimals");
 }
 
 std::optional<std::int64_t> ms_column::read(std::string_view text) {

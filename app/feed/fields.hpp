@@ -17,6 +17,8 @@ std::string no_symbol(std::string_view text);
 std::string no_date(std::string_view text);
 /// Of what is no decimal of 0 or more, and what to do where that is known.
 std::string no_number(std::string_view column, std::string_view text);
+/// The same of a sum of sizes, which has no bound that matters.
+std::string no_volume(std::string_view column, std::string_view text);
 
 /// The column `ts_ms` of one file. Times of other units are told as what they are: those in seconds
 /// would pass for January 1970. A file whose first time is one of 1973 to 2100 in seconds is one of

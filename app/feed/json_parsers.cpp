@@ -79,7 +79,9 @@ class records_parser final : public line_parser {
     const auto symbol = text_of(line, R"("symbol")");
     if (!good_symbol(symbol)) return no_name;
     std::size_t digits = 0;
-    const auto time = number_at(value_of(line, R"("time")"), digits);
+    auto text = value_of(line, R"("time")");
+    if (text.starts_with('"')) text.remove_prefix(1);  // A number or a text of one.
+    const auto time = number_at(text, digits);
     if (!time) return no_micros;
     to.key = symbol;
     to.payload = line;

@@ -40,6 +40,13 @@ bool line_source::end_line(std::string_view part, std::string_view& line) {
 }
 
 bool line_source::next(std::string_view& line) {
+  do {
+    if (!next_of_any(line)) return false;
+  } while (line.empty());
+  return true;
+}
+
+bool line_source::next_of_any(std::string_view& line) {
   rest_.clear();
   for (;;) {
     if (at_ == filled_ && !fill()) return !rest_.empty() && end_line({}, line);

@@ -19,8 +19,8 @@ class line_source {
   /// Throws unreadable_file.
   explicit line_source(const std::string& path);
 
-  /// The next line without its end (LF or CRLF), good until the next call; of one longer than
-  /// `line_max` only that much and one more. Throws damaged_file, which says where.
+  /// The next line that is not empty, without its end (LF or CRLF), good until the next call; of
+  /// one longer than `line_max` only that much and one more. Throws damaged_file, which says where.
   bool next(std::string_view& line);
   /// Number of the line that `next` gave last, from 1.
   std::uint64_t number() const { return number_; }
@@ -30,6 +30,7 @@ class line_source {
   std::uint64_t size() const { return size_; }
 
  private:
+  bool next_of_any(std::string_view& line);
   bool fill();
   bool end_line(std::string_view part, std::string_view& line);
 

@@ -103,15 +103,15 @@ std::unique_ptr<line_parser> make_parser(file_kind kind, std::string_view first_
 record_reader::record_reader(const std::string& path) : lines_(path) {
   std::string_view line;
   if (!lines_.next(line)) throw app::unusable_file(path + ": is empty");
+  const auto at = path + ':' + std::to_string(lines_.number());
   const auto kind = kind_of(line);
-  if (!kind) throw app::unusable_file(path + ":1: \"" + shown(line) + "\" " + std::string(allowed));
+  if (!kind) throw app::unusable_file(at + ": \"" + shown(line) + "\" " + std::string(allowed));
   kind_ = *kind;
   const columns header(line);
   auto twice = header.twice(columns_of(kind_));
   if (twice.empty() && kind_ == file_kind::daily) twice = header.twice({"symbol"});
   if (!twice.empty())
-    throw app::unusable_file(path + ":1: the header has the column " + std::string(twice) +
-                             " twice");
+    throw app::unusable_file(at + ": the header has the column " + std::string(twice) + " twice");
   if (kind_ == file_kind::daily && !header.has({"symbol"}) && !good_symbol(symbol_of_file(path)))
     throw app::unusable_file(
         path + ": the file's name is no symbol (1 to 32 characters, no quotes, no backslash)");
@@ -130,7 +130,6 @@ bool record_reader::next(record& to) {
     } else if (!lines_.next(line)) {
       return false;
     }
-    if (line.empty()) continue;
     const auto wrong =
         line.size() > line_source::line_max ? line_source::too_long : parser_->parse(line, to);
     if (wrong.empty()) return true;

@@ -213,6 +213,7 @@ void history_reader::engine::take_error(open_partition& p, progress& so_far,
   if (m.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     batch.what = history_batch::outcome::read;
     so_far.done = true;
+    p.next = std::max(p.next, m.offset);  // Behind the ends of transactions, which are no records.
     return;
   }
   batch.reason = rd_kafka_message_errstr(&m);

@@ -24,7 +24,7 @@ struct history_batch {
   outcome what = outcome::read;
   std::string reason;
   std::vector<record_view> records;
-  position next;                  // Where to read on.
+  position next;                  // Where to read on; behind all that is known to be no record.
   position begin;                 // Only with `truncated`.
   position log_end;               // As last known.
   std::shared_ptr<void> storage;  // Owns what the views point at.

@@ -15,6 +15,7 @@
 #include "runtime/bridge/kafka_producer.hpp"
 #include "runtime/bridge/topic_admin.hpp"
 #include "tests/app/feed/temp_folder.hpp"
+#include "tests/runtime/bridge/kafka_fixture.hpp"
 #include "tests/support/node_process.hpp"
 
 using namespace troupe;
@@ -74,6 +75,12 @@ class topic_view {
     for (std::uint32_t p = 0; p < all_.cluster.shards; ++p)
       producer.send("market", {"other", "{}", std::nullopt, p, 0});
     REQUIRE(producer.flush(patience));
+  }
+
+  /// The same in a transaction each, whose mark is the last thing in the log.
+  void disturb_in_transactions() const {
+    for (std::uint32_t p = 0; p < all_.cluster.shards; ++p)
+      testing::fill_in_transaction(all_.cluster.kafka.topic_prefix + "market", p, 0, 1);
   }
 
  private:
@@ -159,6 +166,32 @@ TEST_CASE("a feed that is killed again and again brings each record once and in 
   again.push_back("--again");
   CHECK(test::run_troupe(again).exit_code == 0);
   CHECK(topic.size() == 2 * rows + 3 * cluster.shards());
+}
+
+TEST_CASE("a killed feed goes on in a log that ends with the mark of somebody's transaction") {
+  const test::cluster_folder cluster("");
+  const sample data;
+  const temp_folder folder;
+  strings arguments{"feed",     folder.write("ticks.csv", data.text),
+                    "--config", cluster.node_config(),
+                    "--state",  folder.path() + "/state"};
+  const topic_view topic(cluster);
+  strings slow = arguments;
+  slow.insert(slow.begin(), test::troupe_binary());
+  slow.insert(slow.end(), {"--speed", "5"});
+  test::node_process feed(slow);
+  feed.start();
+  test::wait_until("records in the topic", patience,
+                   [&] { return topic.size() >= 5'000 || !feed.running(); });
+  REQUIRE(feed.running());
+  feed.kill();
+  topic.disturb_in_transactions();
+  const auto last = test::run_troupe(arguments);
+  CAPTURE(last.output);
+  CHECK(last.exit_code == 0);
+  auto found = topic.read();
+  CHECK(found.extract("").mapped().size() == cluster.shards());
+  CHECK(found == data.expected);
 }
 
 TEST_CASE("a feed stopped by a signal says so and goes on later") {

@@ -84,6 +84,33 @@ TEST_CASE("columns are found by name; line ends, blank lines and a byte order ma
           R"({"type":"trade","symbol":"A","time":2000,"price":"1.5","size":"3"})"});
 }
 
+TEST_CASE("empty lines before the first one are skipped, and count as lines") {
+  CHECK(payloads_of("\xef\xbb\xbf\r\n\n" + trades + "1,A,1,1,Q,0,0\n").size() == 1);
+  CHECK(refusal("\n\nhello\n").starts_with("f.csv:3: \"hello\" is no kind of file"));
+  CHECK(refusal("\xef\xbb\xbf\n\r\n") == "f.csv: is empty");
+}
+
+TEST_CASE("a symbol's characters are counted, not its bytes: what the topic takes can be fed") {
+  const std::string header = "ts_ms,symbol,price,size\n";
+  const auto of = [](int count) {
+    std::string symbol;
+    for (; count > 0; --count) symbol += "\xe6\xa0\xaa";
+    return symbol;
+  };
+  CHECK(payloads_of(header + "1," + of(32) + ",1,2\n") ==
+        std::vector<std::string>{R"({"type":"trade","symbol":")" + of(32) +
+                                 R"(","time":1000,"price":"1","size":"2"})"});
+  CHECK(reason(header, "1," + of(33) + ",1,2").find("is no symbol") != std::string::npos);
+  CHECK(payloads_of(R"({"type":"trade","symbol":")" + of(32) + R"(","time":1})").size() == 1);
+}
+
+TEST_CASE("the volume of a day may be above all prices and sizes") {
+  CHECK(
+      payloads_of(daily + "1998-01-02,1,1,1,1,12345678901234.5\n", "PEPE.csv") ==
+      std::vector<std::string>{
+          R"({"type":"bar","symbol":"PEPE","period":"1d","time":883699200000000,"open":"1","high":"1","low":"1","close":"1","volume":"12345678901234.5"})"});
+}
+
 TEST_CASE("lines that are nothing are skipped, with a reason") {
   struct row {
     const std::string& header;
@@ -151,6 +178,11 @@ TEST_CASE("lines that are nothing are skipped, with a reason") {
       {daily, "1998-02-30,1,1,1,1,1", "date: \"1998-02-30\" is no date such as 2024-08-09"},
       {daily, "1998-01-02T00:00:00,1,1,1,1,1",
        "date: \"1998-01-02T00:00:00\" is no date such as 2024-08-09"},
+      {daily, "1998-01-02,1,1,1,1,-1",
+       "volume: \"-1\""
+       " is no number of 0 or more with at most 8 decimals"},
+      {daily, "1998-01-02,1,1,1,1,99999999999999.000000001",
+       "volume: \"99999999999999.000000001\" has more than 8 decimals: round it to 8"},
       {daily, "1998-01-02,1,1,1,,1",
        "close: \"\""
        " is no number of 0 to 92233720368 with at most 8 decimals"},
@@ -235,13 +267,15 @@ TEST_CASE("Troupe's own records go on as they are") {
   CHECK(reader.bad() == 2);
 }
 
-TEST_CASE("a record of one's own may have spaces, and its fields in any order") {
+TEST_CASE("a record of one's own may have spaces, its fields in any order, its time as a text") {
   temp_folder folder;
   const std::vector<std::string> lines{
       R"({"symbol": "A", "type": "trade", "time": 7, "price": "1", "size": "2"})",
       R"({ "time" : 8 , "symbol"	:	"B" , "type" : "trade", "price": "1", "size": "2" })",
-      R"({"note": "symbol", "type": "trade", "symbol": "C", "time": 9, "price": "1", "size": "2"})"};
-  record_reader reader(folder.write("f.json", lines[0] + '\n' + lines[1] + '\n' + lines[2] + '\n'));
+      R"({"note": "symbol", "type": "trade", "symbol": "C", "time": 9, "price": "1", "size": "2"})",
+      R"({"type": "trade", "symbol": "D", "time": "10", "price": "1", "size": "2"})"};
+  record_reader reader(folder.write(
+      "f.json", lines[0] + '\n' + lines[1] + '\n' + lines[2] + '\n' + lines[3] + '\n'));
   record r;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     REQUIRE(reader.next(r));

@@ -69,6 +69,19 @@ TEST_CASE("at the end it waits for one more record, at most as long as it is tol
   CHECK(more.records[0].payload == "5");
 }
 
+TEST_CASE("the marks of transactions are no records: whoever reads on does so behind them") {
+  const auto topic = testing::make_topic("history-marks", 1);
+  testing::fill_in_transaction(topic, 0, 0, 5);  // Its mark is at 5.
+  history_reader reader(testing::kafka());
+  CHECK(read_to_end(reader, topic, 0, position(0), {100, 1 << 20, 1s}).size() == 5);
+  const auto at_mark = reader.read(topic, 0, position(5), {100, 1 << 20, 10s});
+  CHECK(at_mark.records.empty());
+  CHECK(at_mark.next == position(6));
+  testing::fill(topic, 0, 6, 8);
+  CHECK(read_to_end(reader, topic, 0, at_mark.next, {100, 1 << 20, 1s}) ==
+        std::vector<std::string>{"6", "7"});
+}
+
 TEST_CASE("what the log has lost is named, with what it still has") {
   const auto topic = testing::make_topic("history-lost", 1);
   testing::fill(topic, 0, 0, 100);

@@ -13,7 +13,7 @@ namespace troupe::testing {
 using namespace bridge;
 
 /// The tests' own Kafka.
-kafka_options kafka();
+bridge::kafka_options kafka();
 
 /// `start`, `stop` or `kill` for the tests' Kafka; throws when that fails.
 void services(const std::string& action);
