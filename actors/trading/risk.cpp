@@ -189,10 +189,13 @@ class risk_hearing {
                  value_of(here_.position, here_.mark, rounding::down);
       here_.mark = now;
     }
-    risk_.enter_day(*who_, request_.decided.time, equity_);
-    day_equity_ = risk_.days_.at(*who_->day);
+    if (has_begun()) risk_.enter_day(*who_, request_.decided.time, equity_);
+    day_equity_ = who_->day ? risk_.days_.at(*who_->day) : equity_;
     risk_.observe_equity(equity_);
   }
+
+  /// A portfolio that may still be opened has no equity that a day could begin with.
+  bool has_begun() const { return facts_.placed > 0 || facts_.cash != 0; }
 
   void judge_halt() {
     if (risk_.state_ != trading_state::halted) return;
@@ -388,6 +391,7 @@ class risk_hearing {
   }
 
   void approve() {
+    risk_.enter_day(*who_, request_.decided.time, equity_);
     risk_.count_order(request_.decided.time);
     const auto counted = request_.reduce_only ? fixed{} : verdict_.quantity;
     const auto cash = value_of(counted, verdict_.reserve_price, rounding::up);

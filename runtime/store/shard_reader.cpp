@@ -155,7 +155,8 @@ std::optional<std::optional<std::string>> read_answer(pg_connection& db, shard_i
   std::optional<std::string> found;
   const bool reached = each(db, "answer", answer_sql, {binary(shard), pqxx::binarystring(request)},
                             [&](const auto& r) { found = text(r[0]); });
-  return reached ? std::optional(std::move(found)) : std::nullopt;
+  if (!reached) return std::nullopt;  // Not the same as an answer that is not there.
+  return std::optional<std::optional<std::string>>(std::in_place, std::move(found));
 }
 
 }  // namespace troupe::store

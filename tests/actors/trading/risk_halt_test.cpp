@@ -121,6 +121,37 @@ TEST_CASE("a day's loss counts from the first decision of that day, for everybod
   CHECK(nlohmann::json::parse(r.save())["days"].size() == 3);
 }
 
+TEST_CASE("no day begins before the portfolio does: what it is opened with may be lost, too") {
+  struct step {
+    const char* cash;
+    std::int64_t placed;
+    risk_refusal expected;
+  };
+  using enum risk_refusal;
+  const std::vector<step> opened_late{{"0", 0, cash},
+                                      {"0", 0, cash},
+                                      {"100000", 0, none},
+                                      {"99899.99999999", 3, daily_loss},
+                                      {"99900", 4, none}};
+  const std::vector<step> on_credit{{"0", 0, none}, {"-100.00000001", 1, daily_loss}};
+  for (const auto& steps : {opened_late, on_credit}) {
+    scene s;
+    s.facts = {};
+    s.limits.daily_loss_max = dec("100");
+    s.limits.cash_required = steps.front().expected == cash;
+    risk r(s.limits);
+    s.order.number = 0;
+    for (const auto& one : steps) {
+      ++s.order.number;
+      CAPTURE(s.order.number);
+      s.facts.cash = to_money(dec(one.cash));
+      s.facts.placed = one.placed;
+      CHECK(name_of(r.decide(s.order, s.facts).refused) == name_of(one.expected));
+      r = risk::load(r.save());
+    }
+  }
+}
+
 TEST_CASE("a state of the time when there was one day for all goes on with that day") {
   scene s;
   s.limits.daily_loss_max = dec("100");

@@ -63,6 +63,29 @@ TEST_CASE("without a connection nothing is sent: unavailable, until it is back")
   CHECK(t.store->statistics().unavailable == 1);
 }
 
+TEST_CASE("a question whose answer is lost on the way is not known, and not taken for a no") {
+  behind_proxy t;
+  commit_batch batch = entity_batch(shard, t.era, "k", "1");
+  batch.answers.push_back({"r", "1", 60s});
+  REQUIRE(t.store.commit(std::move(batch)) == commit_outcome::committed);
+  for (const std::string request : {"r", "another"}) {
+    CAPTURE(request);
+    const auto answer = t.store.find_answer(shard, request);  // Prepares the statement, too.
+    REQUIRE(answer.has_value());
+    t.proxy.cut_before_request("answer");
+    CHECK(!t.store.find_answer(shard, request).has_value());
+    CHECK(t.store.find_answer(shard, request) == answer);
+    t.proxy.cut_after_request("answer");
+    CHECK(!t.store.find_answer(shard, request).has_value());
+    CHECK(t.store.find_answer(shard, request) == answer);
+  }
+  REQUIRE(t.store.load(shard, {{"thing", "k"}}).has_value());
+  t.proxy.cut_after_request("entities");
+  CHECK(!t.store.load(shard, {{"thing", "k"}}).has_value());
+  t.proxy.cut_after_request("take");
+  CHECK(t.store.take(shard).second == commit_outcome::unavailable);
+}
+
 TEST_CASE("a connection that died at rest is noticed before anything is sent") {
   behind_proxy t;
   t.cluster.db.run(
