@@ -155,6 +155,7 @@ std::optional<std::int64_t> portfolio::number_of(std::string_view id) const {
   const auto* end = id.data() + id.size();
   const auto read = std::from_chars(id.data() + name.size() + 1, end, number);
   if (read.ec != std::errc{} || read.ptr != end || number < 1) return std::nullopt;
+  if (id[name.size() + 1] == '0') return std::nullopt;  // No order is called p1-01.
   return number;
 }
 

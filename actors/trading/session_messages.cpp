@@ -28,9 +28,10 @@ void read_parameters(field_reader& from, given_parameters& to) {
   const auto* all = from.member("parameters");
   if (all == nullptr) return;
   if (!all->is_object()) return from.refuse("parameters", "must be an object of numbers");
+  field_reader parameters(*all, from.path_of("parameters"), from.wrong());
   for (const auto& [name, value] : all->items()) {
     if (!value.is_number()) {
-      from.refuse("parameters." + name, "must be a number");
+      parameters.refuse(name, "must be a number");
     } else {
       to[name] = value.get<double>();
     }

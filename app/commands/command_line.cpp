@@ -87,7 +87,9 @@ std::string words_of(const CLI::ParseError& e) {
     case CLI::ExitCodes::ExtrasError:
       return "unknown, or one too many: " + behind(text, ": ");
     case CLI::ExitCodes::ArgumentMismatch:
-      return text.substr(0, text.find(':')) + ": a value is missing";
+      return text.substr(0, text.find(':')) + (text.find(": At Most ") == std::string::npos
+                                                   ? ": a value is missing"
+                                                   : " is there more than once");
     case CLI::ExitCodes::RequiredError:
       if (text == "A subcommand is required") return "a command is missing";
       if (text.starts_with("Requires at most 1"))

@@ -34,9 +34,10 @@ json parameters_of(const options& o) {
     const auto equals = one.find('=');
     if (equals == std::string::npos || equals == 0)
       throw wrong_arguments("--param " + one + ": write NAME=NUMBER, for example fast=10");
-    const auto text = one.substr(equals + 1);
+    const auto name = one.substr(0, equals), text = one.substr(equals + 1);
+    if (all.contains(name)) throw wrong_arguments("--param " + name + " is there twice");
     const auto value = json::parse(text, nullptr, false);
-    all[one.substr(0, equals)] = value.is_number() ? value : json(text);
+    all[name] = value.is_number() ? value : json(text);
   }
   return all;
 }

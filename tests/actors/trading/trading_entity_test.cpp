@@ -191,7 +191,10 @@ TEST_CASE("cancels") {
           R"(paper_venue/SPY cancel_order {"decided":{"time":1700000000000000},"order":"p1-1"})"});
   CHECK(s.send("portfolio", "cancel_order", {{"order", "p1-1"}})["refused"] == "repeated");
   CHECK(s.send("portfolio", "cancel_order", {{"order", "p1-2"}})["refused"] == "unknown_order");
-  CHECK(s.send("portfolio", "cancel_order", {{"order", "p2-1"}})["refused"] == "unknown_order");
+  for (const auto* other : {"p2-1", "p1-01", "p1-+1", "p1-1 ", "p1-"}) {
+    CAPTURE(std::string(other));
+    CHECK(s.send("portfolio", "cancel_order", {{"order", other}})["refused"] == "unknown_order");
+  }
   CHECK(s.send("portfolio", "cancel_orders", json::object())["asked"] == 0);
 }
 

@@ -182,6 +182,9 @@ TEST_CASE("what is refused is refused by name, told on the topic, and changes no
     CHECK(d.published()[0]["event"] == "command_refused");
     CHECK(d.published()[0]["error"] == error);
   }
+  auto wish = a_create();
+  wish["parameters"] = {{"fast", "ten"}};
+  CHECK(d.tell("create", wish)["detail"] == "parameters.fast = \"ten\": must be a number");
   CHECK(d.tell("start")["error"] == "unknown_session");
   CHECK(d.tell("dance")["error"] == "unknown_message");
   CHECK(d.tell("create", a_create())["phase"] == "created");
