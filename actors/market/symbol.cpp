@@ -224,7 +224,7 @@ symbol::verdict symbol::take_bar(const market_event& e, const ohlcv& values, sym
     if (!of->open.empty() && e.time < of->open.front().open_time) return refusal::stale_bar;
     of->open.assign(1, bar);
   } else {
-    of->open.clear();
+    if (!of->open.empty() && of->open.front().open_time <= e.time) of->open.clear();
     close(*of, bar, out);
   }
   return std::nullopt;

@@ -164,7 +164,7 @@ struct kama {
       s.last = s.leaving = x;
       s.seen = 1;
     }
-    const double result = s.seen == 2 ? adapt(s, ring[s.at], x) : warm_up(s, x);
+    const double result = s.seen == 2 ? adapt(s, ring, x) : warm_up(s, x);
     s.last = x;
     ring[s.at] = x;
     if (++s.at == period) {
@@ -194,7 +194,8 @@ struct kama {
     s.value = x;
     return none;
   }
-  static double adapt(state& s, double oldest, double x) {
+  double adapt(state& s, const double* ring, double x) const {
+    const double oldest = ring[s.at];
     constexpr double slow = 2.0 / 31.0;
     constexpr double fast = 2.0 / 3.0;
     const double step = std::abs(x - s.last);
@@ -202,7 +203,11 @@ struct kama {
     s.lap += step;
     s.leaving = oldest;
     const double way = x - oldest;
-    const double efficiency = s.path <= way || !(s.path > 0) ? 1.0 : std::abs(way) / s.path;
+    // The sum may keep some rounding where nothing has moved any more.
+    const bool still =
+        way == 0 && std::all_of(ring, ring + period, [x](double c) { return c == x; });
+    const double efficiency =
+        still || s.path <= way || !(s.path > 0) ? 1.0 : std::abs(way) / s.path;
     const double pace = efficiency * (fast - slow) + slow;
     s.value += (x - s.value) * (pace * pace);
     return s.value;

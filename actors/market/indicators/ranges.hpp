@@ -63,7 +63,8 @@ struct stochrsi {
     if (!strength.update(s.strength, bar.close, strong)) return {none, none};
     const auto extremes = range.update(s.range, ring, strong, strong);
     if (!extremes.full) return {none, none};
-    const double k = percent_of_range(strong, extremes);
+    const bool moved = extremes.highest - extremes.lowest > noise();
+    const double k = moved ? percent_of_range(strong, extremes) : 0;
     if (!fast_d.update(s.d, ring + range.cells(), k)) return {none, none};
     return {k, s.d.sum / fast_d.period};
   }
@@ -72,6 +73,11 @@ struct stochrsi {
     range.fields(s.range, ring, v);
     fast_d.fields(s.d, ring + range.cells(), v);
   }
+
+ private:
+  /// While prices stand still the RSI does, too, but for the rounding of its two averages: a range
+  /// of that alone would put K anywhere. TA-Lib's bound, and more for windows where it adds up.
+  double noise() const { return 1e-13 * larger(10, range.period); }
 };
 
 /// Williams' %R, -100 to 0; 0 when the range is a point.

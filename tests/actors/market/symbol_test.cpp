@@ -197,6 +197,22 @@ TEST_CASE("a forming bar stays open until the closed one comes") {
   CHECK(s.counters().applied[3] == 3);
 }
 
+TEST_CASE("a closed bar that comes late takes nothing from the bar that forms after it") {
+  const symbol_rules rules(options_with({"1m"}));
+  symbol s(rules);
+  kept_output out;
+  const std::vector<ohlcv> details{flat(10, 1), flat(11, 2)};
+  apply(s, {bar_event(period::m1, minute, 0, true), bar_event(period::m1, 0, 1)}, out, details);
+  REQUIRE(out.bars.size() == 1);
+  CHECK(out.bars[0].bar.open_time == 0);
+  REQUIRE(s.periods()[0].open.size() == 1);
+  CHECK(s.periods()[0].open[0].open_time == minute);
+  CHECK(s.periods()[0].open[0].close == units(10));
+  apply(s, {bar_event(period::m1, minute, 1)}, out, details);
+  CHECK(out.bars.size() == 2);
+  CHECK(s.periods()[0].open.empty());
+}
+
 TEST_CASE("a period is made from what came first, trades or bars") {
   const symbol_rules rules(options_with({"1m", "1d"}));
   symbol s(rules);

@@ -184,6 +184,37 @@ TEST_CASE("equal prices: nothing moves, nothing is strong, the newest bar is the
   }
 }
 
+TEST_CASE("what stands still after it has moved is no movement, whatever rounding has left") {
+  constexpr std::size_t window = 10;
+  auto strength = make_set({"stochrsi(14,10,1)"});
+  auto adaptive = make_set({"kama(10)"});
+  std::mt19937 random(1);
+  std::vector<double> closes;
+  double price = 100, expected = 0;
+  int stills = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    if (random() % 8 == 0) price = 50 + static_cast<double>(random() % 1'000'000'000) * 1e-7;
+    closes.push_back(price);
+    const auto bar = flat_bar(price, 1);
+    const double k = fold(strength, bar)[0], average = fold(adaptive, bar)[0];
+    if (i < static_cast<int>(2 * window + 14)) {
+      expected = average;
+      continue;
+    }
+    const auto from = closes.end() - window - 1;
+    double path = 0;
+    for (auto at = from + 1; at != closes.end(); ++at) path += std::abs(*at - *(at - 1));
+    const double pace = (path == 0 ? 1 : std::abs(price - *from) / path) * (2.0 / 3 - 2.0 / 31);
+    expected += (price - expected) * (pace + 2.0 / 31) * (pace + 2.0 / 31);
+    CAPTURE(i);
+    REQUIRE(average == doctest::Approx(expected).epsilon(1e-9));
+    if (std::any_of(from + 1, closes.end(), [&](double c) { return c != price; })) continue;
+    ++stills;
+    REQUIRE(k == 0);
+  }
+  CHECK(stills > 1'000);
+}
+
 TEST_CASE("without volume OBV stays, MFI is 0 and VWAP has no value") {
   auto set = make_set({"obv", "mfi(14)", "vwap"});
   values out;
