@@ -5,7 +5,9 @@
 #include <cctype>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <set>
+#include <thread>
 
 #include "runtime/base/log.hpp"
 #include "runtime/options/nearest.hpp"
@@ -90,8 +92,17 @@ client::client(rd_kafka_type_t type, std::string role, const kafka_options& opti
   conf.release();
 }
 
+/// librdkafka 2.0 waits for ever once a partition was let go whose topic had been deleted. Its
+/// threads then stay behind, and do nothing any more; whoever ends a client goes on. Nothing is
+/// called back meanwhile: this object may be gone.
 client::~client() {
-  rd_kafka_destroy(handle_);
+  constexpr auto patience = std::chrono::seconds(3);
+  auto task = std::packaged_task<void()>(
+      [handle = handle_] { rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); });
+  const auto destroyed = task.get_future();
+  std::thread(std::move(task)).detach();
+  if (destroyed.wait_for(patience) != std::future_status::ready)
+    log::warn("bridge", "client_left_behind", {{"client", role_}, {"brokers", brokers_}});
 }
 
 std::string client::fatal() const {

@@ -64,6 +64,7 @@ struct mfi {
     const double noise = price * 1e-15;
     flow(s, ring, money * (one_if(price > last + noise) - one_if(price < last - noise)));
     if (s.seen < 2) return {none};
+    if (std::all_of(ring, ring + period, [](double m) { return m == 0; })) return {0};
     const double in = larger(s.in, 0);  // Rounding may leave less than nothing.
     const double both = in + larger(s.out, 0);
     return {both > 0 ? 100.0 * in / both : 0};

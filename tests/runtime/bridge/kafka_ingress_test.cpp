@@ -303,6 +303,23 @@ TEST_CASE(
   CHECK(h.count() == 40);
 }
 
+TEST_CASE("an ingress whose topic was deleted ends at once") {
+  constexpr std::uint32_t shards = 8;
+  const auto topic = testing::make_topic("ingress-deleted", shards);
+  for (std::uint32_t p = 0; p < shards; ++p) testing::fill(topic, p, 0, 5);
+  std::vector<host> hosts(shards);
+  auto ingress = std::make_unique<kafka_ingress>(options_for({topic}));
+  for (std::uint32_t p = 0; p < shards; ++p)
+    ingress->assign(shard_id(p), 1, starts(0), hosts[p].receiver());
+  for (auto& h : hosts) REQUIRE(testing::wait_until([&] { return h.count() == 5; }));
+  testing::delete_topic(topic);
+  for (auto& h : hosts)
+    REQUIRE(testing::wait_until([&] { return h.unreadable().size() == 1; }, 30s));
+  const auto began = std::chrono::steady_clock::now();
+  ingress.reset();
+  CHECK(std::chrono::steady_clock::now() - began < 5s);
+}
+
 TEST_CASE("a partition or topic that does not exist is reported as such") {
   const auto topic = testing::make_topic("ingress-unknown", 1);
   host no_partition, no_topic;

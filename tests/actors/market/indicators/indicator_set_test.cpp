@@ -188,6 +188,7 @@ TEST_CASE("what stands still after it has moved is no movement, whatever roundin
   constexpr std::size_t window = 10;
   auto strength = make_set({"stochrsi(14,10,1)"});
   auto adaptive = make_set({"kama(10)"});
+  auto money = make_set({"mfi(10)"});
   std::mt19937 random(1);
   std::vector<double> closes;
   double price = 100, expected = 0;
@@ -196,7 +197,8 @@ TEST_CASE("what stands still after it has moved is no movement, whatever roundin
     if (random() % 8 == 0) price = 50 + static_cast<double>(random() % 1'000'000'000) * 1e-7;
     closes.push_back(price);
     const auto bar = flat_bar(price, 1);
-    const double k = fold(strength, bar)[0], average = fold(adaptive, bar)[0];
+    const double k = fold(strength, bar)[0], average = fold(adaptive, bar)[0],
+                 flow = fold(money, bar)[0];
     if (i < static_cast<int>(2 * window + 14)) {
       expected = average;
       continue;
@@ -204,6 +206,7 @@ TEST_CASE("what stands still after it has moved is no movement, whatever roundin
     const auto from = closes.end() - window - 1;
     double path = 0;
     for (auto at = from + 1; at != closes.end(); ++at) path += std::abs(*at - *(at - 1));
+    if (path == 0) REQUIRE(flow == 0);
     const double pace = (path == 0 ? 1 : std::abs(price - *from) / path) * (2.0 / 3 - 2.0 / 31);
     expected += (price - expected) * (pace + 2.0 / 31) * (pace + 2.0 / 31);
     CAPTURE(i);
