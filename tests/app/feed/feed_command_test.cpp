@@ -168,6 +168,23 @@ TEST_CASE("a feed that is killed again and again brings each record once and in 
   CHECK(topic.size() == 2 * rows + 3 * cluster.shards());
 }
 
+namespace {
+
+/// The command of a feed that can be caught at it.
+strings slowly(strings arguments) {
+  arguments.insert(arguments.begin(), test::troupe_binary());
+  arguments.insert(arguments.end(), {"--speed", "5"});
+  return arguments;
+}
+
+void start_until_some_are_out(test::node_process& feed, const topic_view& topic) {
+  feed.start();
+  test::wait_until("records in the topic", patience,
+                   [&] { return topic.size() >= 5'000 || !feed.running(); });
+}
+
+}  // namespace
+
 TEST_CASE("a killed feed goes on in a log that ends with the mark of somebody's transaction") {
   const test::cluster_folder cluster("");
   const sample data;
@@ -176,13 +193,8 @@ TEST_CASE("a killed feed goes on in a log that ends with the mark of somebody's 
                     "--config", cluster.node_config(),
                     "--state",  folder.path() + "/state"};
   const topic_view topic(cluster);
-  strings slow = arguments;
-  slow.insert(slow.begin(), test::troupe_binary());
-  slow.insert(slow.end(), {"--speed", "5"});
-  test::node_process feed(slow);
-  feed.start();
-  test::wait_until("records in the topic", patience,
-                   [&] { return topic.size() >= 5'000 || !feed.running(); });
+  test::node_process feed(slowly(arguments));
+  start_until_some_are_out(feed, topic);
   REQUIRE(feed.running());
   feed.kill();
   topic.disturb_in_transactions();
@@ -203,13 +215,8 @@ TEST_CASE("a feed stopped by a signal says so and goes on later") {
   strings arguments{
       "feed",    file,   "--config", cluster.node_config(), "--state", folder.path() + "/state",
       "--limit", "50000"};
-  strings slow = arguments;
-  slow.insert(slow.begin(), test::troupe_binary());
-  slow.insert(slow.end(), {"--speed", "5"});
-  test::node_process feed(slow);
-  feed.start();
-  test::wait_until("records in the topic", patience,
-                   [&] { return topic.size() >= 5'000 || !feed.running(); });
+  test::node_process feed(slowly(arguments));
+  start_until_some_are_out(feed, topic);
   CHECK(feed.stop() == 130);
   const auto before = topic.size();
   CHECK(before < 50'000);
